@@ -1,1 +1,36 @@
+//! The k8supdater operator, as a map.
+//!
+//! # One tag, from the registry's reply to the patch
+//!
+//! 1. [`operator`] runs a controller over VersioningHandlers; an event, or the passing of an interval, arrives at
+//!    [`reconcile::reconcile`].
+//! 2. [`reconcile::validate::validate`] turns the spec into a [`Target`](reconcile::validate::Target).
+//! 3. [`reconcile::observe::observe`] reads the workload and asks for the tags of each container's repository.
+//! 4. [`registry::Registries::list_tags`] gives the listing that is known, or has one made: one for all who ask.
+//! 5. [`exchange::ask`] lets the registry plugin say which requests it wants, makes them through [`k8supdater_egress::Client::send`],
+//!    and hands it the replies, until it has all tags.
+//! 6. [`registry::Listing::versions`] has the tags read by the version parser, [`k8supdater_runtime::Component::parse`].
+//! 7. [`reconcile::decide::decide`] puts each container's tags before [`k8supdater_core::policy::decide`], where the frontier rules.
+//! 8. [`reconcile::announce::announce`] writes the update into the handler's status.
+//! 9. [`reconcile::act::act`] changes the image by [`workload::Workloads::patch_images`], a patch that first tests the old one.
+//! 10. [`reconcile::report`] shows what came of it: conditions, Events, the next check.
+//!
+//! # The rooms, in reading order
+//!
+//! The pure rules live in [`k8supdater_core`], the sandbox in [`k8supdater_runtime`], the way out in [`k8supdater_egress`]. Plugins have
+//! a loop of their own, which reads like the first: [`plugin`].
 
+pub mod api;
+pub mod config;
+pub mod reconcile;
+
+pub mod exchange;
+pub mod plugin;
+pub mod registry;
+pub mod workload;
+
+pub mod failure;
+pub mod telemetry;
+
+pub mod cli;
+pub mod operator;

@@ -1,0 +1,29 @@
+//! The Kubernetes API of the operator: group `k8supdater.dev`, version `v1`.
+//!
+//! Types only. Their doc comments are what `kubectl explain` prints, so they speak to users; their attributes are the schema that
+//! the API server enforces. `cargo xtask crd` writes the YAML of `deploy/crd` from here, and a test fails when the two differ.
+
+pub mod conditions;
+pub mod plugin;
+pub mod versioning_handler;
+
+use kube::CustomResourceExt;
+
+pub use plugin::{Plugin, PluginSpec, PluginStatus};
+pub use versioning_handler::{VersioningHandler, VersioningHandlerSpec, VersioningHandlerStatus};
+
+/// The API group of everything that is ours: kinds, annotations, the reporting controller of Events.
+pub const GROUP: &str = "k8supdater.dev";
+
+/// Both CustomResourceDefinitions as a YAML stream, in the order in which they should be applied.
+///
+/// # Errors
+/// When a schema cannot be written as YAML, which a test excludes for the schemas of this crate.
+pub fn definitions() -> Result<String, serde_yaml_ng::Error> {
+    let mut stream = String::new();
+    for definition in [VersioningHandler::crd(), Plugin::crd()] {
+        stream.push_str("---\n");
+        stream.push_str(&serde_yaml_ng::to_string(&definition)?);
+    }
+    Ok(stream)
+}

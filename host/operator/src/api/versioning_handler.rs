@@ -1,0 +1,253 @@
+//! The kind `VersioningHandler`: which workload is kept up to date, how far, and how often.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::core::{Duration, Rule};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// Settings for a plugin: any JSON object. The plugin's own schema says what it may hold.
+pub type Settings = BTreeMap<String, serde_json::Value>;
+
+/// Keeps the container images of one workload of its own namespace up to date.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "k8supdater.dev",
+    version = "v1",
+    kind = "VersioningHandler",
+    plural = "versioninghandlers",
+    singular = "versioninghandler",
+    shortname = "vh",
+    category = "k8supdater",
+    namespaced,
+    status = "VersioningHandlerStatus",
+    derive = "PartialEq",
+    doc = "Keeps the container images of one workload up to date: a newer version that differs only to the right of the frontier is applied, one that differs to the left of it is reported and left to a human.",
+    printcolumn(name = "Deployment", type_ = "string", json_path = ".spec.deployment", description = "The workload that is kept up to date"),
+    printcolumn(name = "Current", type_ = "string", json_path = ".status.current", description = "Tags in the workload's spec now"),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.available", description = "Newer tags left of the frontier: reported, not applied"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "UpToDate", type_ = "string", json_path = ".status.conditions[?(@.type==\"UpToDate\")].reason"),
+    printcolumn(name = "Checked", type_ = "date", json_path = ".status.lastCheck", description = "Age of the last check; refreshed at least every ten minutes"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VersioningHandlerSpec {
+    /// Name of the Deployment, in this object's namespace. It may not exist yet.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub deployment: String,
+
+    /// Name of the Plugin of kind `registry` that lists the tags, for example `oci`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub containerregistry: String,
+
+    /// What the registry plugin is told for this workload, over and above the Plugin's own settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryOptions>,
+
+    /// Which plugin reads tags as versions. Defaults to the plugin `pep440`, which finds the version inside a tag and keeps its flavor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_parser: Option<VersionParserOptions>,
+
+    /// How many levels, counted from the left, must stay as they are. With 2, 1.4.2 goes to 1.4.3 by itself, while 1.5.0 and 2.0.0
+    /// are reported and left to a human. 0 applies everything; 16 reports everything. Defaults to the operator's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 16))]
+    pub frontier: Option<u32>,
+
+    /// Time between two checks of the registry, such as `30s`, `10m` or `1h30m`; from 1s to 720h. Up to a tenth is added at random, so
+    /// that many handlers do not ask at once. Defaults to the operator's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub interval: Option<Duration>,
+
+    /// Which tags are candidates at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagOptions>,
+
+    /// Exceptions for single containers. A container that is not listed here is handled as the rest of the spec says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub containers: Vec<ContainerOptions>,
+
+    /// Stops all checks and updates until it is removed. A rollout that has begun is not undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+}
+
+/// What the registry plugin is told.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryOptions {
+    /// Settings of the plugin; keys given here replace those of the Plugin object. `kubectl describe plugin` and the plugin's README
+    /// say what there is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "settings")]
+    pub settings: Settings,
+}
+
+/// Which plugin reads tags as versions, and how.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VersionParserOptions {
+    /// Name of a Plugin of kind `version-parser`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub plugin: String,
+    /// Settings of the plugin; keys given here replace those of the Plugin object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "settings")]
+    pub settings: Settings,
+}
+
+/// Which tags are candidates.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TagOptions {
+    /// Whether pre-releases (alpha, beta, release candidate, development build) are candidates. They always are when the running
+    /// version is one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prereleases: bool,
+}
+
+/// An exception for one container.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && has(self.frontier))").message("a container that is ignored has no frontier: remove one of the two"))]
+pub struct ContainerOptions {
+    /// Name of the container in the pod template.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Leaves this container alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore: bool,
+    /// The frontier for this container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 16))]
+    pub frontier: Option<u32>,
+}
+
+/// What the operator found and did.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersioningHandlerStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `RegistryReachable`, `UpToDate`, `RolloutHealthy`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Tags in the workload's spec; with the containers' names where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// Newer tags left of the frontier, which are left to a human; with the containers' names where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<String>,
+    /// One entry for each container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub containers: Vec<ContainerStatus>,
+    /// When the registry was last asked. To spare the API server it is written together with other changes, else every ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_check: Option<Time>,
+    /// When the registry will be asked next, as of `lastCheck`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_check: Option<Time>,
+}
+
+/// One container of the workload.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Name of the container in the pod template.
+    pub name: String,
+    /// The image in the workload's spec.
+    pub image: String,
+    /// Greatest tag right of the frontier; the current one if there is no greater.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_applicable: Option<String>,
+    /// Greatest tag of all that could be meant, on either side of the frontier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
+    /// `Update`, `Notify`, `UpdateAndNotify`, `None`, `Ignored` or `Failed`.
+    pub decision: String,
+    /// Why this container could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// The newest tags that were refused, with the rule that refused each; at most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedTag>,
+    /// The tag left of the frontier that was reported last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<String>,
+    /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator
+    /// neither forgets nor repeats it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateStatus>,
+}
+
+/// A tag that was not chosen.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedTag {
+    /// The tag as the registry spells it.
+    pub tag: String,
+    /// The rule that refused it: `BeyondFrontier`, `OtherFlavor`, `Prerelease` …
+    pub reason: String,
+    /// The same in words.
+    pub message: String,
+}
+
+/// An update from announcement to finished rollout.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateStatus {
+    /// Image before.
+    pub from: String,
+    /// Image after.
+    pub to: String,
+    /// How far it is.
+    pub phase: UpdatePhase,
+    /// Digest that the registry gave for the new tag just before the workload was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// `metadata.generation` that the workload had after the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// When it was announced.
+    pub started: Time,
+    /// When it was finished, failed or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+}
+
+impl UpdateStatus {
+    /// Whether this is the announcement of the update `from` one image `to` another.
+    pub fn is_announced(&self, from: &str, to: &str) -> bool {
+        self.phase == UpdatePhase::Announced && self.from == from && self.to == to
+    }
+}
+
+/// How far an update is.
+#[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdatePhase {
+    /// Written down, but the workload is not changed yet.
+    Announced,
+    /// The workload is changed, and its controller replaces the pods.
+    RollingOut,
+    /// All pods run the new image.
+    Finished,
+    /// The rollout did not finish in the workload's own progress deadline.
+    Failed,
+    /// Somebody else changed the image first; their change was left alone.
+    Overtaken,
+}
+
+/// Schema of plugin settings: an object whose keys only the plugin knows.
+pub(crate) fn settings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}

@@ -1,0 +1,30 @@
+//! The command line: the operator itself without a subcommand, and tools for people who write plugins and install the operator.
+
+pub mod crd;
+pub mod plugin;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::RawConfig;
+
+/// Keeps the container images of Kubernetes workloads up to date. Without a subcommand the operator runs.
+#[derive(Debug, Parser)]
+#[command(name = "k8supdater", version, args_conflicts_with_subcommands = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do instead of running the operator.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How the operator runs.
+    #[command(flatten)]
+    pub operator: RawConfig,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Packs, checks and shows plugins; needs no cluster.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Prints the CustomResourceDefinitions as YAML.
+    Crd,
+}

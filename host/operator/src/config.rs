@@ -1,0 +1,348 @@
+//! Every flag, environment variable, default, unit and bound, in one struct. Nobody else reads the environment.
+//!
+//! [`RawConfig`] is what clap reads, all text; [`Config`] is what the rest of the operator gets, and cannot hold a bad value. An empty
+//! value means unset, as in k8sUpdater, whose variables `REFRESH_FREQUENCY_IN_SECONDS` and `VERSIONS_FRONTIER` keep their names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use k8supdater_core::policy::Frontier;
+use thiserror::Error;
+
+/// Shortest time between two checks of one handler. Registries count requests; a listing is shared by all handlers that ask for it.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time between two checks: 30 days.
+pub const LONGEST_INTERVAL: Duration = Duration::from_hours(720);
+
+/// The command line and environment of the operator, as given.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RawConfig {
+    /// Kubeconfig file. Without it the file that KUBECONFIG names, ~/.kube/config, or the pod's own ServiceAccount is used.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Namespace of the operator itself: only Plugins, ConfigMaps and Secrets in it count [default: k8supdater].
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// Namespaces whose VersioningHandlers are looked after, separated by commas [default: all].
+    #[arg(long, env = "WATCH_NAMESPACES", value_name = "NAMES")]
+    pub watch_namespaces: Option<String>,
+
+    /// Time between two checks of a handler that sets none: whole seconds, or a duration such as 10m; 1s to 720h [default: 10m].
+    #[arg(long, env = "REFRESH_FREQUENCY_IN_SECONDS", value_name = "TIME")]
+    pub interval: Option<String>,
+
+    /// Frontier of a handler that sets none: how many levels, from the left, must stay as they are; 0 to 16, a negative number counts
+    /// as 0 [default: 1].
+    #[arg(long, env = "VERSIONS_FRONTIER", value_name = "LEVELS", allow_negative_numbers = true)]
+    pub frontier: Option<String>,
+
+    /// How many handlers are reconciled at the same time; 1 to 1000 [default: 32].
+    #[arg(long, env = "K8SUPDATER_CONCURRENCY", value_name = "N")]
+    pub concurrency: Option<String>,
+
+    /// Where /livez, /readyz and /metrics are served [default: 0.0.0.0:8080].
+    #[arg(long, env = "K8SUPDATER_HEALTH_ADDRESS", value_name = "ADDRESS:PORT")]
+    pub health_address: Option<String>,
+
+    /// Directory for compiled plugins, so that a restart does not compile them again. It must belong to the operator's user and be
+    /// writable by nobody else. Without it compiled code is kept in memory only.
+    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// File with the key that authenticates compiled plugins [default: a random key inside the cache directory].
+    #[arg(long, env = "K8SUPDATER_CACHE_KEY_FILE", value_name = "FILE")]
+    pub cache_key_file: Option<PathBuf>,
+
+    /// PEM file with certificate authorities that are trusted beside the public ones when registries are called.
+    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// HTTP proxy for all calls that plugins ask for. The proxy then resolves names, so the operator can no longer check the addresses
+    /// behind them: the proxy must.
+    #[arg(long, env = "K8SUPDATER_PROXY", value_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,k8supdater=debug` [default: info].
+    #[arg(long, env = "K8SUPDATER_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+
+    /// How it is logged: `text` or `json` [default: text].
+    #[arg(long, env = "K8SUPDATER_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+
+    /// Name under which this process reports Events [default: k8supdater].
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub instance: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// See [`RawConfig::kubeconfig`].
+    pub kubeconfig: Option<PathBuf>,
+    /// See [`RawConfig::namespace`].
+    pub namespace: String,
+    /// See [`RawConfig::watch_namespaces`]; empty for all.
+    pub watch_namespaces: Vec<String>,
+    /// See [`RawConfig::interval`].
+    pub interval: Duration,
+    /// See [`RawConfig::frontier`].
+    pub frontier: Frontier,
+    /// See [`RawConfig::concurrency`].
+    pub concurrency: u16,
+    /// See [`RawConfig::health_address`].
+    pub health_address: SocketAddr,
+    /// See [`RawConfig::cache_dir`].
+    pub cache_dir: Option<PathBuf>,
+    /// See [`RawConfig::cache_key_file`].
+    pub cache_key_file: Option<PathBuf>,
+    /// See [`RawConfig::ca_file`].
+    pub ca_file: Option<PathBuf>,
+    /// See [`RawConfig::proxy`].
+    pub proxy: Option<String>,
+    /// See [`RawConfig::log`].
+    pub log: String,
+    /// See [`RawConfig::log_format`].
+    pub log_format: LogFormat,
+    /// See [`RawConfig::instance`].
+    pub instance: String,
+}
+
+/// A value that the operator cannot start with.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{variable} (or {flag}) is {value:?}, expected {expected}")]
+pub struct ConfigError {
+    variable: &'static str,
+    flag: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl RawConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// For the first value that is out of bounds or malformed; the message names the variable, the value and what is allowed.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let namespace = Given::of(self.namespace, "POD_NAMESPACE", "--namespace");
+        let watch = Given::of(self.watch_namespaces, "WATCH_NAMESPACES", "--watch-namespaces");
+        let interval = Given::of(self.interval, "REFRESH_FREQUENCY_IN_SECONDS", "--interval");
+        let frontier = Given::of(self.frontier, "VERSIONS_FRONTIER", "--frontier");
+        let concurrency = Given::of(self.concurrency, "K8SUPDATER_CONCURRENCY", "--concurrency");
+        let health = Given::of(self.health_address, "K8SUPDATER_HEALTH_ADDRESS", "--health-address");
+        let proxy = Given::of(self.proxy, "K8SUPDATER_PROXY", "--proxy");
+        let format = Given::of(self.log_format, "K8SUPDATER_LOG_FORMAT", "--log-format");
+        let log = Given::of(self.log, "K8SUPDATER_LOG", "--log");
+        Ok(Config {
+            kubeconfig: set_path(self.kubeconfig),
+            namespace: namespace
+                .read("the name of a namespace", |text| is_dns_label(text).then(|| text.to_owned()))?
+                .unwrap_or_else(|| "k8supdater".to_owned()),
+            watch_namespaces: watch.read("names of namespaces, separated by commas", namespaces)?.unwrap_or_default(),
+            interval: interval
+                .read("whole seconds from 1 to 2592000, or a duration from 1s to 720h such as 10m", duration)?
+                .unwrap_or(Duration::from_mins(10)),
+            frontier: frontier
+                .read("a whole number up to 16", levels)?
+                .unwrap_or(Frontier::new(1).expect("1 is within the frontier's bounds")),
+            concurrency: concurrency
+                .read("a whole number from 1 to 1000", |text| text.parse().ok().filter(|n| (1..=1000).contains(n)))?
+                .unwrap_or(32),
+            health_address: health
+                .read("an address and a port, such as 0.0.0.0:8080", |text| text.parse().ok())?
+                .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8080))),
+            cache_dir: set_path(self.cache_dir),
+            cache_key_file: set_path(self.cache_key_file),
+            ca_file: set_path(self.ca_file),
+            proxy: proxy.read("a URL such as http://proxy.example.com:3128", |text| {
+                (text.starts_with("http://") || text.starts_with("https://")).then(|| text.to_owned())
+            })?,
+            log: log
+                .read("a level or filter directives, such as info or info,k8supdater=debug", |text| {
+                    text.parse::<tracing_subscriber::filter::EnvFilter>().is_ok().then(|| text.to_owned())
+                })?
+                .unwrap_or_else(|| "info".to_owned()),
+            log_format: format
+                .read("text or json", |text| match text {
+                    "text" => Some(LogFormat::Text),
+                    "json" => Some(LogFormat::Json),
+                    _ => None,
+                })?
+                .unwrap_or(LogFormat::Text),
+            instance: self.instance.filter(|name| !name.is_empty()).unwrap_or_else(|| "k8supdater".to_owned()),
+        })
+    }
+}
+
+/// A value as given, with the names by which it can be given.
+struct Given {
+    value: Option<String>,
+    variable: &'static str,
+    flag: &'static str,
+}
+
+impl Given {
+    fn of(value: Option<String>, variable: &'static str, flag: &'static str) -> Self {
+        let value = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        Self { value, variable, flag }
+    }
+
+    fn read<T>(self, expected: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
+        let Self { value, variable, flag } = self;
+        let Some(value) = value else { return Ok(None) };
+        match parse(&value) {
+            Some(parsed) => Ok(Some(parsed)),
+            None => Err(ConfigError { variable, flag, value, expected }),
+        }
+    }
+}
+
+fn set_path(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+fn namespaces(text: &str) -> Option<Vec<String>> {
+    let mut names: Vec<String> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names.iter().all(|name| is_dns_label(name)).then_some(names)
+}
+
+/// Whether `text` is a DNS label as in RFC 1123, which is what namespaces are called.
+fn is_dns_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let duration = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            // Parsed as a Kubernetes duration, whose sign has to be looked at separately.
+            let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
+            parsed.into()
+        }
+    };
+    (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&duration).then_some(duration)
+}
+
+fn levels(text: &str) -> Option<Frontier> {
+    let number: i64 = text.parse().ok()?;
+    Frontier::new(u32::try_from(number.max(0)).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(set: impl FnOnce(&mut RawConfig)) -> Result<Config, String> {
+        let mut raw = RawConfig::default();
+        set(&mut raw);
+        raw.check().map_err(|err| err.to_string())
+    }
+
+    #[test]
+    fn defaults_hold_without_any_setting() {
+        let config = check(|_| {}).unwrap();
+        assert_eq!(config.namespace, "k8supdater");
+        assert!(config.watch_namespaces.is_empty());
+        assert_eq!(config.interval, Duration::from_mins(10));
+        assert_eq!(config.frontier, Frontier::new(1).unwrap());
+        assert_eq!(config.health_address.port(), 8080);
+        assert_eq!(config.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn empty_means_unset() {
+        let config = check(|raw| {
+            raw.interval = Some(String::new());
+            raw.frontier = Some("  ".to_owned());
+            raw.namespace = Some(String::new());
+            raw.cache_dir = Some(PathBuf::new());
+            raw.proxy = Some(String::new());
+        })
+        .unwrap();
+        assert_eq!(config.interval, Duration::from_mins(10));
+        assert_eq!(config.frontier, Frontier::new(1).unwrap());
+        assert_eq!((config.cache_dir, config.proxy), (None, None));
+    }
+
+    #[test]
+    fn refresh_frequency_takes_seconds_and_durations_within_bounds() {
+        for (given, expected) in [("30", 30), ("43200", 43_200), ("90s", 90), ("1h30m", 5_400), ("720h", 2_592_000)] {
+            let config = check(|raw| raw.interval = Some(given.to_owned())).unwrap();
+            assert_eq!(config.interval, Duration::from_secs(expected), "{given}");
+        }
+        for given in ["0", "-5", "0.5s", "721h", "soon", "-10m"] {
+            let err = check(|raw| raw.interval = Some(given.to_owned())).unwrap_err();
+            assert_eq!(
+                err,
+                format!(
+                    "REFRESH_FREQUENCY_IN_SECONDS (or --interval) is {given:?}, expected whole seconds from 1 to 2592000, or a duration from 1s to 720h such as 10m"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn versions_frontier_reads_a_negative_number_as_zero() {
+        for (given, expected) in [("-1", 0), ("0", 0), ("2", 2), ("16", 16)] {
+            let config = check(|raw| raw.frontier = Some(given.to_owned())).unwrap();
+            assert_eq!(config.frontier, Frontier::new(expected).unwrap(), "{given}");
+        }
+        for given in ["17", "two", "1.5"] {
+            let err = check(|raw| raw.frontier = Some(given.to_owned())).unwrap_err();
+            assert_eq!(err, format!("VERSIONS_FRONTIER (or --frontier) is {given:?}, expected a whole number up to 16"));
+        }
+    }
+
+    #[test]
+    fn every_other_knob_turns_and_refuses_nonsense() {
+        let config = check(|raw| {
+            raw.namespace = Some("ops".to_owned());
+            raw.watch_namespaces = Some("b, a,b".to_owned());
+            raw.concurrency = Some("4".to_owned());
+            raw.health_address = Some("127.0.0.1:9".to_owned());
+            raw.proxy = Some("http://proxy:3128".to_owned());
+            raw.log = Some("warn,k8supdater=trace".to_owned());
+            raw.log_format = Some("json".to_owned());
+            raw.instance = Some("pod-1".to_owned());
+            raw.ca_file = Some("ca.pem".into());
+            raw.cache_key_file = Some("key".into());
+        })
+        .unwrap();
+        assert_eq!(config.namespace, "ops");
+        assert_eq!(config.watch_namespaces, ["a", "b"]);
+        assert_eq!((config.concurrency, config.health_address.port()), (4, 9));
+        assert_eq!((config.log.as_str(), config.log_format), ("warn,k8supdater=trace", LogFormat::Json));
+        assert_eq!(config.instance, "pod-1");
+        assert_eq!((config.ca_file, config.cache_key_file), (Some("ca.pem".into()), Some("key".into())));
+        let refused: [fn(&mut RawConfig); 6] = [
+            |raw| raw.namespace = Some("Not-A-Namespace".to_owned()),
+            |raw| raw.watch_namespaces = Some("a,-b".to_owned()),
+            |raw| raw.concurrency = Some("0".to_owned()),
+            |raw| raw.health_address = Some("8080".to_owned()),
+            |raw| raw.proxy = Some("proxy:3128".to_owned()),
+            |raw| raw.log_format = Some("xml".to_owned()),
+        ];
+        for set in refused {
+            assert!(check(set).unwrap_err().contains("expected"));
+        }
+    }
+}

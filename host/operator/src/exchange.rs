@@ -1,0 +1,156 @@
+//! Conversations between a component and the world.
+//!
+//! Calls a component's `next`, performs the actions that it returns through the [egress client](k8supdater_egress), and calls again
+//! with the replies, until a step has no actions. The component computes; what happens, happens here and in egress.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8supdater_egress::{Client, Request, Scope};
+use k8supdater_runtime::wit::exchange::{Action, Error as PluginError, Failure, Header, HttpRequest, HttpResponse, Reply};
+use k8supdater_runtime::wit::registry::{Question, Repository, Tag};
+use k8supdater_runtime::{CallError, Component};
+use thiserror::Error;
+
+/// Most steps of one conversation; the WIT promises plugins this many.
+const MOST_STEPS: usize = 1_000;
+/// Longest time of one conversation, all requests and calls together.
+const LONGEST: Duration = Duration::from_mins(2);
+/// Most tags of one listing: the largest public repositories have some tens of thousands.
+const MOST_TAGS: usize = 200_000;
+
+/// What a component said in the end.
+#[derive(Debug)]
+pub struct Answer {
+    /// All tags of all steps, in the order in which they came.
+    pub tags: Vec<Tag>,
+}
+
+/// Why a conversation did not come to its end.
+#[derive(Debug, Error)]
+pub enum ExchangeError {
+    /// The component itself ended it.
+    #[error("{}", describe(.0))]
+    Plugin(PluginError),
+    /// The component broke a limit or its contract.
+    #[error("the plugin failed")]
+    Call(#[source] CallError),
+    /// It went on and on.
+    #[error("the plugin was not finished after {MOST_STEPS} steps")]
+    TooManySteps,
+    /// It took too long.
+    #[error("the plugin was not finished after {} s", LONGEST.as_secs())]
+    TooSlow,
+    /// It found too much.
+    #[error("the plugin listed more than {MOST_TAGS} tags")]
+    TooManyTags,
+}
+
+/// Asks a registry component one question about one repository.
+///
+/// Cancel-safe: dropping the future ends the conversation, and nothing is kept of it.
+///
+/// # Errors
+/// See [`ExchangeError`]. A listing that did not come to its end is an error, never a shorter listing.
+pub async fn ask(
+    component: &Component,
+    egress: &Client,
+    scope: &Arc<Scope>,
+    repository: &Repository,
+    question: &Question,
+    settings: &str,
+) -> Result<Answer, ExchangeError> {
+    tokio::time::timeout(LONGEST, converse(component, egress, scope, repository, question, settings))
+        .await
+        .unwrap_or(Err(ExchangeError::TooSlow))
+}
+
+async fn converse(
+    component: &Component,
+    egress: &Client,
+    scope: &Arc<Scope>,
+    repository: &Repository,
+    question: &Question,
+    settings: &str,
+) -> Result<Answer, ExchangeError> {
+    let mut tags = Vec::new();
+    let (mut state, mut replies) = (Vec::new(), Vec::new());
+    for _ in 0..MOST_STEPS {
+        let step = component
+            .registry_next(repository.clone(), question.clone(), settings, state, replies)
+            .await
+            .map_err(ExchangeError::Call)?
+            .map_err(ExchangeError::Plugin)?;
+        tags.extend(step.tags);
+        if tags.len() > MOST_TAGS {
+            return Err(ExchangeError::TooManyTags);
+        }
+        if step.actions.is_empty() {
+            return Ok(Answer { tags });
+        }
+        state = step.state;
+        replies = join_all(step.actions.into_iter().map(|action| perform(egress, scope, action))).await;
+    }
+    Err(ExchangeError::TooManySteps)
+}
+
+async fn perform(egress: &Client, scope: &Arc<Scope>, action: Action) -> Reply {
+    match action {
+        Action::Http(request) => match egress.send(scope, to_request(request)).await {
+            Ok(response) => Reply::Http(to_response(response)),
+            Err(failure) => Reply::Failed(to_failure(failure)),
+        },
+        // No shipped operator can send mail yet, and a registry has no business doing so.
+        Action::Mail(_) => Reply::Failed(Failure::Denied("this operator sends no mail for registry plugins".to_owned())),
+    }
+}
+
+fn to_request(request: HttpRequest) -> Request {
+    Request {
+        method: request.method,
+        url: request.url,
+        headers: request.headers.into_iter().map(|Header { name, value }| (name, value)).collect(),
+        body: request.body,
+        credential: request.credential,
+    }
+}
+
+fn to_response(response: k8supdater_egress::Response) -> HttpResponse {
+    HttpResponse {
+        status: response.status,
+        headers: response.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
+        body: response.body.into(),
+    }
+}
+
+fn to_failure(failure: k8supdater_egress::Failure) -> Failure {
+    use k8supdater_egress::Failure as Egress;
+    match failure {
+        Egress::Denied(why) => Failure::Denied(why),
+        Egress::Timeout => Failure::Timeout,
+        Egress::Connect(why) => Failure::Connect(why),
+        Egress::Tls(why) => Failure::Tls(why),
+        Egress::TooLarge => Failure::TooLarge,
+        Egress::Other(why) => Failure::Other(why),
+    }
+}
+
+/// What a component's error means to people.
+fn describe(error: &PluginError) -> String {
+    match error {
+        PluginError::NotFound => {
+            "the repository does not exist, or these credentials may not see it; check the image name and the credentials".to_owned()
+        }
+        PluginError::Unauthorized => {
+            "the registry refused the credentials, or wants some; grant a Secret in the Plugin's spec.grants.secrets".to_owned()
+        }
+        PluginError::RateLimited(Some(seconds)) => format!("the registry asks to wait {seconds} s before the next request"),
+        PluginError::RateLimited(None) => "the registry says there were too many requests".to_owned(),
+        PluginError::Unavailable(why) => format!("the registry is not available: {why}"),
+        PluginError::InvalidSettings(why) => format!("the settings make no sense to the plugin: {why}"),
+        PluginError::InvalidReply(why) => format!("the registry answered something unexpected: {why}"),
+        PluginError::Unsupported => "the plugin cannot answer this question".to_owned(),
+        PluginError::Other(why) => why.clone(),
+    }
+}

@@ -1,0 +1,385 @@
+//! Builds the clients, the watches and the contexts, runs the two loops and the health server, and stops them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, future};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8supdater_egress::Client as Egress;
+use k8supdater_runtime::{Engine, EngineOptions};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, controller, metadata_watcher, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::api::plugin::Plugin;
+use crate::api::versioning_handler::VersioningHandler;
+use crate::config::Config;
+use crate::failure::chain;
+use crate::plugin::{self, Plugins};
+use crate::reconcile::{self, Context, Failures};
+use crate::registry::Registries;
+use crate::telemetry::health;
+use crate::telemetry::metrics::Metrics;
+use crate::workload::{self, Workloads};
+
+type Guarded<K> = DeserializeGuard<K>;
+
+/// How long reconciles that are under way may take to finish after a signal. A pod is killed 30 s after its SIGTERM by default.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Why the operator cannot run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// There is no usable kubeconfig or ServiceAccount.
+    #[error("cannot find out how to reach the API server; give --kubeconfig, or run in a pod with a ServiceAccount")]
+    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The API server does not know our kinds, or does not let us see them.
+    #[error("cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"kubectl apply --server-side -k deploy\"")]
+    Preflight {
+        /// Plural name of the kind.
+        plural: String,
+        /// What the API server said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The wasm engine cannot start.
+    #[error("cannot start the plugin engine")]
+    Engine(#[from] k8supdater_runtime::EngineError),
+    /// The HTTP client cannot start.
+    #[error("cannot build the HTTP client")]
+    Egress(#[from] k8supdater_egress::BuildError),
+    /// The bundle of certificate authorities cannot be read.
+    #[error("cannot read the certificate authorities in {path}")]
+    Authorities {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The health address cannot be used.
+    #[error("cannot serve /livez, /readyz and /metrics on {address}; choose another with --health-address")]
+    Health {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs the operator until `stop` completes, then lets what is under way finish.
+///
+/// # Errors
+/// When something is missing that no waiting will bring; see [`RunError`].
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let client = connect(&config).await?;
+    preflight::<VersioningHandler>(&client, config.watch_namespaces.first().map(String::as_str)).await?;
+    preflight::<Plugin>(&client, Some(&config.namespace)).await?;
+    let metrics = Arc::new(Metrics::default());
+    let egress = build_egress(&config, &metrics)?;
+    let engine = Engine::new(EngineOptions {
+        cache_dir: config.cache_dir.clone(),
+        cache_key_file: config.cache_key_file.clone(),
+        ..EngineOptions::default()
+    })?;
+    let plugins = Arc::new(Plugins::new(config.namespace.clone()));
+    let stopping = CancellationToken::new();
+    let (ready, is_ready) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+
+    let address = config.health_address;
+    let health = health::serve(address, Arc::clone(&metrics), is_ready, stopping.clone().cancelled_owned());
+    let health = tokio::spawn(health);
+
+    let plugin_context = Arc::new(plugin::Context {
+        client: client.clone(),
+        engine,
+        namespace: config.namespace.clone(),
+        plugins: Arc::clone(&plugins),
+        metrics: Arc::clone(&metrics),
+    });
+    let plugin_store = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
+    let start = async {
+        wait_for_plugins(&plugin_store, &plugins).await;
+        let registries = Arc::new(Registries::new(egress));
+        let scopes = scopes(&config);
+        for namespace in scopes {
+            let workloads = watch_deployments(&client, namespace.as_deref());
+            let context = Arc::new(Context {
+                client: client.clone(),
+                config: config.clone(),
+                plugins: Arc::clone(&plugins),
+                registries: Arc::clone(&registries),
+                workloads: Workloads::new(client.clone(), vec![workloads.store.clone()]),
+                metrics: Arc::clone(&metrics),
+                failures: Failures::default(),
+            });
+            let stores = spawn_handler_loop(&mut tasks, namespace.as_deref(), workloads, context, stopping.clone());
+            stores.wait_until_ready().await;
+        }
+        ready.send_replace(true);
+        info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "ready");
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = start => {}
+        () = stop => info!("stopping: what is under way is finished first"),
+        ended = health => {
+            let source = match ended {
+                Ok(Ok(())) => std::io::Error::other("the health server stopped"),
+                Ok(Err(err)) => err,
+                Err(err) => std::io::Error::other(err),
+            };
+            stopping.cancel();
+            return Err(RunError::Health { address, source });
+        }
+    }
+    ready.send_replace(false);
+    stopping.cancel();
+    if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+        warn!("what is under way did not finish in time and is dropped; the next start takes it up from the API server");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+async fn connect(config: &Config) -> Result<Client, RunError> {
+    let options = match &config.kubeconfig {
+        None => kube::Config::infer().await.map_err(|err| RunError::Kubeconfig(Box::new(err)))?,
+        Some(path) => {
+            let file = kube::config::Kubeconfig::read_from(path).map_err(|err| RunError::Kubeconfig(Box::new(err)))?;
+            kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+                .await
+                .map_err(|err| RunError::Kubeconfig(Box::new(err)))?
+        }
+    };
+    Client::try_from(options).map_err(|err| RunError::Kubeconfig(Box::new(err)))
+}
+
+/// One list request: the difference between "not installed" and watches that fail for ever in the background.
+async fn preflight<K>(client: &Client, namespace: Option<&str>) -> Result<(), RunError>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let api: Api<K> = scoped(client, namespace);
+    let params = kube::api::ListParams::default().limit(1);
+    match api.list_metadata(&params).await {
+        Ok(_) => Ok(()),
+        Err(source) => {
+            Err(RunError::Preflight { plural: format!("{}.{}", K::plural(&()), K::group(&())), source: Box::new(source) })
+        }
+    }
+}
+
+fn build_egress(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, RunError> {
+    let extra_authorities = match &config.ca_file {
+        None => None,
+        Some(path) => Some(
+            std::fs::read(path).map_err(|source| RunError::Authorities { path: path.display().to_string(), source })?,
+        ),
+    };
+    let metrics = Arc::clone(metrics);
+    Ok(Egress::new(k8supdater_egress::Options {
+        extra_authorities,
+        proxy: config.proxy.clone(),
+        observer: Some(Arc::new(move |exchange: &k8supdater_egress::Exchange| metrics.request(exchange.outcome()))),
+        ..k8supdater_egress::Options::default()
+    })?)
+}
+
+/// The namespaces that are watched: one watch for all, or one for each that is named.
+fn scopes(config: &Config) -> Vec<Option<String>> {
+    if config.watch_namespaces.is_empty() {
+        vec![None]
+    } else {
+        config.watch_namespaces.iter().cloned().map(Some).collect()
+    }
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn spawn_plugin_loop(
+    tasks: &mut JoinSet<()>,
+    context: Arc<plugin::Context>,
+    stopping: CancellationToken,
+) -> Store<Guarded<Plugin>> {
+    let namespace = context.namespace.clone();
+    let api: Api<Guarded<Plugin>> = Api::namespaced(context.client.clone(), &namespace);
+    let controller = Controller::new(api, watcher::Config::default());
+    let store = controller.store();
+    let (by_config_map, by_secret) = (store.clone(), store.clone());
+    let config_maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
+    let plugins = Arc::clone(&context.plugins);
+    let existing = store.clone();
+    let run = controller
+        // Only the metadata is watched: the bytes are read when they are needed, and not kept.
+        .watches_stream(touched(config_maps), move |changed| {
+            let name = changed.name_any();
+            referring(&by_config_map, move |plugin| plugin.spec.source.config_map.name == name)
+        })
+        .watches_stream(touched(secrets), move |changed| {
+            let name = changed.name_any();
+            referring(&by_secret, move |plugin| {
+                let grants = plugin.spec.grants.iter().flat_map(|grants| &grants.secrets);
+                grants.into_iter().any(|grant| grant.secret_name == name)
+            })
+        })
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(plugin::reconcile, plugin::error_policy, context)
+        .for_each(move |result| {
+            log_loop_error("plugin loop", result.map(drop));
+            let names: Vec<String> = existing.state().iter().map(|plugin| plugin.name_any()).collect();
+            plugins.retain(|name| names.iter().any(|known| known == name));
+            future::ready(())
+        });
+    tasks.spawn(run);
+    store
+}
+
+/// Metadata of objects of a kind, whenever one is created, changed or deleted.
+fn touched<K>(api: Api<K>) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    metadata_watcher(api, watcher::Config::default()).default_backoff().touched_objects()
+}
+
+fn referring(store: &Store<Guarded<Plugin>>, refers: impl Fn(&Plugin) -> bool) -> Vec<ObjectRef<Guarded<Plugin>>> {
+    store
+        .state()
+        .iter()
+        .filter(|plugin| plugin.0.as_ref().is_ok_and(&refers))
+        .map(|plugin| ObjectRef::from_obj(&**plugin))
+        .collect()
+}
+
+/// Longest time that handlers wait for plugins at the start; a plugin that takes longer joins later.
+const PLUGIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until every plugin that exists has been tried once, so that handlers do not begin by complaining about missing plugins.
+async fn wait_for_plugins(store: &Store<Guarded<Plugin>>, plugins: &Plugins) {
+    let seen = async {
+        if store.wait_until_ready().await.is_err() {
+            return;
+        }
+        let mut changes = plugins.changes();
+        let names: Vec<String> = store.state().iter().map(|plugin| plugin.name_any()).collect();
+        while !plugins.have_seen(names.iter().map(String::as_str)) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(PLUGIN_PATIENCE, seen).await.is_err() {
+        warn!("some plugins are still being loaded; handlers that need them wait");
+    }
+}
+
+/// The Deployments of a scope: a store, and the stream that fills it.
+struct WatchedDeployments {
+    store: Store<Deployment>,
+    touched: futures::stream::BoxStream<'static, Result<Deployment, watcher::Error>>,
+}
+
+fn watch_deployments(client: &Client, namespace: Option<&str>) -> WatchedDeployments {
+    let (store, writer) = reflector::store();
+    let touched = watcher(scoped::<Deployment>(client, namespace), watcher::Config::default())
+        .modify(workload::strip)
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects()
+        .boxed();
+    WatchedDeployments { store, touched }
+}
+
+/// What must have been listed once before the operator is ready.
+struct Stores {
+    handlers: Store<Guarded<VersioningHandler>>,
+    deployments: Store<Deployment>,
+}
+
+impl Stores {
+    async fn wait_until_ready(&self) {
+        // The writers live as long as the loop; if it has ended, so will the operator.
+        let _ = self.handlers.wait_until_ready().await;
+        let _ = self.deployments.wait_until_ready().await;
+    }
+}
+
+fn spawn_handler_loop(
+    tasks: &mut JoinSet<()>,
+    namespace: Option<&str>,
+    deployments: WatchedDeployments,
+    context: Arc<Context>,
+    stopping: CancellationToken,
+) -> Stores {
+    let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
+    let concurrency = controller::Config::default().concurrency(context.config.concurrency);
+    let controller = Controller::new(api, watcher::Config::default()).with_config(concurrency);
+    let handlers = controller.store();
+    let (by_deployment, existing) = (handlers.clone(), handlers.clone());
+    let deployments_store = deployments.store.clone();
+    let deployments_synced = deployments.store.clone();
+    let plugin_changes = changes(context.plugins.changes());
+    let for_cleaning = Arc::clone(&context);
+    let run = controller
+        .watches_stream(deployments.touched, move |deployment| {
+            let (namespace, name) = (deployment.namespace(), deployment.name_any());
+            let watching = by_deployment.state_filter(|handler| {
+                handler.namespace() == namespace
+                    && handler.0.as_ref().is_ok_and(|handler| handler.spec.deployment == name)
+            });
+            watching.iter().map(|handler| ObjectRef::from_obj(&**handler)).collect::<Vec<_>>()
+        })
+        .reconcile_all_on(plugin_changes)
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(
+            move |handler, context| {
+                let deployments = deployments_synced.clone();
+                async move {
+                    // A Deployment that the watch has not listed yet is not one that does not exist.
+                    let _ = deployments.wait_until_ready().await;
+                    reconcile::reconcile(handler, context).await
+                }
+            },
+            reconcile::error_policy,
+            context,
+        )
+        .for_each(move |result| {
+            log_loop_error("handler loop", result.map(drop));
+            for_cleaning.failures.retain(|handler| existing.get(handler).is_some());
+            future::ready(())
+        });
+    tasks.spawn(run);
+    Stores { handlers, deployments: deployments_store }
+}
+
+fn changes(receiver: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {
+    futures::stream::unfold(receiver, async |mut receiver| receiver.changed().await.is_ok().then_some(((), receiver)))
+}
+
+/// Errors of reconciles are logged by their error policies; what is left is the machinery around them.
+fn log_loop_error<R: std::error::Error>(name: &'static str, result: Result<(), controller::Error<R, watcher::Error>>) {
+    match result {
+        Ok(()) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Err(controller::Error::QueueError(err)) => warn!(name, error = chain(&err), "watch interrupted; it is taken up again"),
+        Err(err @ controller::Error::RunnerError(_)) => debug!(name, error = %err, "loop ends"),
+    }
+}

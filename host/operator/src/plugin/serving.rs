@@ -1,0 +1,92 @@
+//! A component together with all that its use needs: settings, grants, credentials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use k8supdater_core::image::ImageReference;
+use k8supdater_core::origin::{Grants, Origin};
+use k8supdater_egress::{BoundCredential, RealmBinding, Scope};
+use k8supdater_runtime::{Component, Limits};
+
+pub use k8supdater_runtime::SettingsError;
+
+use super::grant::{self, Granted};
+use crate::api::plugin::Plugin;
+use crate::api::versioning_handler::Settings;
+
+/// A component that serves.
+pub struct Serving {
+    /// Name of the Plugin object.
+    pub name: String,
+    /// The component.
+    pub component: Component,
+    /// Different for every other component, grant or credential: what was learnt with one revision is not used for another.
+    pub revision: u64,
+    settings: Settings,
+    grants: Grants,
+    realms: Vec<RealmBinding>,
+    credentials: Vec<BoundCredential>,
+}
+
+static REVISIONS: AtomicU64 = AtomicU64::new(1);
+
+impl Serving {
+    pub(super) fn new(
+        name: String,
+        component: Component,
+        settings: Settings,
+        granted: Granted,
+        credentials: Vec<BoundCredential>,
+    ) -> Self {
+        let grants = Grants::intersect(&grant::asked(component.manifest()), &granted.origins);
+        let revision = REVISIONS.fetch_add(1, Ordering::Relaxed);
+        Self { name, component, revision, settings, grants, realms: granted.realms, credentials }
+    }
+
+    /// Whether using `other` instead would make no difference.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.component.digest() == other.component.digest()
+            && self.component.limits() == other.component.limits()
+            && self.settings == other.settings
+            && self.grants == other.grants
+            && self.realms == other.realms
+            && self.credentials == other.credentials
+    }
+
+    /// The plugin's settings with `given` laid over them, checked against the component's schema, as the JSON text that the component
+    /// gets.
+    ///
+    /// # Errors
+    /// Names every setting that the schema does not allow.
+    pub fn settings(&self, given: &Settings) -> Result<String, SettingsError> {
+        let mut merged: BTreeMap<&String, &serde_json::Value> = self.settings.iter().collect();
+        merged.extend(given);
+        let object = merged.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.component.settings(&serde_json::Value::Object(object))
+    }
+
+    /// What a conversation about `image` may reach, and with which credentials.
+    pub fn scope(&self, image: &ImageReference) -> Arc<Scope> {
+        Arc::new(Scope {
+            grants: self.grants.clone(),
+            registry: Origin::registry(image.registry()).ok(),
+            credentials: self.credentials.clone(),
+            realms: self.realms.clone(),
+            limits: k8supdater_egress::Limits::default(),
+        })
+    }
+}
+
+/// The limits that `plugin` sets, with the runtime's defaults for the others.
+pub(super) fn limits(plugin: &Plugin) -> Limits {
+    let given = plugin.spec.limits.clone().unwrap_or_default();
+    let mut limits = Limits::default();
+    if let Some(deadline) = given.deadline {
+        limits.deadline = deadline.into();
+    }
+    if let Some(memory) = given.memory_mib {
+        limits.memory = u64::from(memory) * 1024 * 1024;
+    }
+    limits
+}

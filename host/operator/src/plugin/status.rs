@@ -1,0 +1,99 @@
+//! The status of a Plugin: the only place that writes it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+
+use super::grant;
+use super::{PluginError, Serving};
+use crate::api::conditions::{self, Finding, GRANTED, LOADED, READY, State};
+use crate::api::plugin::{AskedOrigin, Asks, Plugin, PluginStatus};
+use crate::failure::chain;
+
+/// Writes what came of `plugin`, unless its status says so already. `kept` is what serves now, which after a failure is the last good
+/// component.
+///
+/// # Errors
+/// When the API server refuses; a conflict means that the object changed, and a newer event is on its way.
+pub(super) async fn write(
+    api: &Api<Plugin>,
+    plugin: &Plugin,
+    outcome: &Result<Arc<Serving>, PluginError>,
+    kept: Option<&Serving>,
+) -> Result<(), kube::Error> {
+    let status = status(plugin, outcome.as_ref().err(), kept, Timestamp::now());
+    if plugin.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let changed = Plugin { status: Some(status), ..plugin.clone() };
+    match api.replace_status(&plugin.name_any(), &PostParams::default(), &changed).await {
+        // Deleted meanwhile: there is nothing to report on any more.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// The status that `plugin` should have. Pure.
+fn status(plugin: &Plugin, failure: Option<&PluginError>, kept: Option<&Serving>, now: Timestamp) -> PluginStatus {
+    let before = plugin.status.clone().unwrap_or_default();
+    let generation = plugin.metadata.generation;
+    let manifest = kept.map(|serving| serving.component.manifest());
+    PluginStatus {
+        observed_generation: generation,
+        conditions: conditions::merge(&before.conditions, findings(failure, kept), generation, now),
+        kind: kept.map(|serving| serving.component.kind().to_string()),
+        name: manifest.map(|manifest| manifest.name.clone()),
+        version: manifest.map(|manifest| manifest.version.clone()),
+        digest: kept.map(|serving| serving.component.digest().to_string()),
+        asks: manifest.map(|manifest| Asks {
+            origins: manifest
+                .origins
+                .iter()
+                .map(|asked| AskedOrigin {
+                    origin: asked.origin.to_string(),
+                    reason: asked.reason.clone(),
+                    granted: grant::parse(plugin).is_ok_and(|granted| granted.origins.covers(&asked.origin)),
+                })
+                .collect(),
+            slots: manifest.slots.iter().map(|slot| format!("{} ({})", slot.name, slot.scheme)).collect(),
+        }),
+    }
+}
+
+/// The three conditions of a plugin.
+fn findings(failure: Option<&PluginError>, kept: Option<&Serving>) -> Vec<Finding> {
+    let finding = |kind, state, reason, message: String| Finding { kind, state, reason, message };
+    let serving = |serving: &Serving| {
+        let manifest = serving.component.manifest();
+        format!("{} {} ({})", manifest.name, manifest.version, serving.component.digest())
+    };
+    let Some(failure) = failure else {
+        let what = kept.map(serving).unwrap_or_default();
+        return vec![
+            finding(LOADED, State::True, "Loaded", format!("{what} is loaded, and its examples passed")),
+            finding(GRANTED, State::True, "Granted", "everything it asks for is granted".to_owned()),
+            finding(READY, State::True, "Serving", format!("{what} serves")),
+        ];
+    };
+    let (reason, cause) = (failure.reason(), chain(failure));
+    let (loaded, granted) = match failure {
+        PluginError::Grant(_) => (
+            finding(LOADED, State::True, "Loaded", "the newest bytes are loaded, and their examples passed".to_owned()),
+            finding(GRANTED, State::False, reason, cause.clone()),
+        ),
+        PluginError::Malformed { .. } | PluginError::Source(_) | PluginError::Load { .. } | PluginError::Settings { .. } => (
+            finding(LOADED, State::False, reason, cause.clone()),
+            finding(GRANTED, State::Unknown, "NotLoaded", "what it asks for is known once it is loaded".to_owned()),
+        ),
+    };
+    let ready = match kept {
+        Some(kept) => {
+            let message = format!("the last good component, {}, keeps serving; the newest was refused: {cause}", serving(kept));
+            finding(READY, State::True, "KeptLastGood", message)
+        }
+        None => finding(READY, State::False, reason, cause),
+    };
+    vec![loaded, granted, ready]
+}

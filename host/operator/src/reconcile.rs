@@ -1,0 +1,177 @@
+//! The main loop: one VersioningHandler, from an event to its status.
+//!
+//! ```text
+//! event ─> reconcile ─> validate ─> observe ─> decide ─> announce ─> act ─> report ─> Action
+//!                        pure        reads      pure      writes     writes  writes (also on failure)
+//! ```
+//!
+//! Each step hands an owned value of a new type to the next, so that none can be skipped or done twice. An update is *announced* in
+//! the status before the workload is changed: an operator that is killed at any point finds out from the API server alone what it was
+//! doing.
+
+pub mod act;
+pub mod announce;
+pub mod decide;
+pub mod event;
+pub mod observe;
+pub mod progress;
+pub mod report;
+pub mod status;
+pub mod validate;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8supdater_core::backoff;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, ResourceExt};
+use thiserror::Error;
+use tracing::{debug, warn};
+
+use crate::api::versioning_handler::VersioningHandler;
+use crate::config::Config;
+use crate::failure::{Retry, chain};
+use crate::plugin::Plugins;
+use crate::registry::Registries;
+use crate::telemetry::metrics::Metrics;
+use crate::workload::{WorkloadError, Workloads};
+
+use act::Outcome;
+
+/// What the main loop works with.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The operator's configuration, for what a handler does not say.
+    pub config: Config,
+    /// What serves.
+    pub plugins: Arc<Plugins>,
+    /// What is in the registries.
+    pub registries: Arc<Registries>,
+    /// The Deployments.
+    pub workloads: Workloads,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// How often in a row each handler's reconcile failed as a whole, for its backoff.
+    pub failures: Failures,
+}
+
+/// Failures in a row, by handler.
+#[derive(Default)]
+pub struct Failures(Mutex<HashMap<ObjectRef<DeserializeGuard<VersioningHandler>>, u32>>);
+
+impl Failures {
+    fn count(&self, handler: ObjectRef<DeserializeGuard<VersioningHandler>>) -> u32 {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(handler).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    fn forget(&self, handler: &ObjectRef<DeserializeGuard<VersioningHandler>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handler);
+    }
+
+    /// Forgets handlers that no longer exist.
+    pub fn retain(&self, exists: impl Fn(&ObjectRef<DeserializeGuard<VersioningHandler>>) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|handler, _| exists(handler));
+    }
+}
+
+/// Why a check ended early. What went wrong with single containers is not an error but part of what was observed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The spec cannot be followed.
+    #[error(transparent)]
+    Invalid(#[from] validate::Invalid),
+    /// The workload could not be read or changed.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The status could not be written.
+    #[error(transparent)]
+    Status(#[from] status::StatusError),
+}
+
+impl Error {
+    /// A fixed CamelCase word for conditions, Events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(err) => err.reason(),
+            Self::Workload(err) => err.reason(),
+            Self::Status(err) => err.reason(),
+        }
+    }
+
+    /// When trying again makes sense.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Invalid(_) => Retry::OnChange,
+            Self::Workload(err) => err.retry(),
+            Self::Status(err) => err.retry(),
+        }
+    }
+}
+
+/// Reconciles one handler.
+///
+/// # Errors
+/// Only what could not be written to the handler's status; everything else is shown there. [`error_policy`] turns either into the
+/// time of the next attempt.
+pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let now = Timestamp::now();
+    let attempt = match &object.0 {
+        Ok(handler) => attempt(handler, &ctx, now).await,
+        Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
+    };
+    // One door out, so that failures reach the status too.
+    let action = report::report(&ctx, &object, attempt, now).await?;
+    ctx.failures.forget(&ObjectRef::from_obj(&*object));
+    Ok(action)
+}
+
+/// Steps one to five; `?` is fine in here.
+async fn attempt(handler: &VersioningHandler, ctx: &Context, now: Timestamp) -> Result<Outcome, Error> {
+    let target = validate::validate(handler, &ctx.config)?;
+    if target.is_suspended {
+        return Ok(Outcome::suspended(target));
+    }
+    let observed = observe::observe(ctx, target).await?;
+    let decision = decide::decide(observed, now);
+    let announced = announce::announce(ctx, handler, decision, now).await?;
+    Ok(act::act(ctx, announced).await)
+}
+
+/// First delay after a reconcile that failed as a whole.
+const BACKOFF_BASE: Duration = Duration::from_secs(1);
+/// Longest delay after reconciles that failed as a whole.
+const BACKOFF_CAP: Duration = Duration::from_mins(5);
+
+/// When to try again after an error that could not be reported.
+pub fn error_policy(object: Arc<DeserializeGuard<VersioningHandler>>, err: &Error, ctx: Arc<Context>) -> Action {
+    let handler = ObjectRef::from_obj(&*object);
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    ctx.metrics.check_failed(err.reason());
+    match err.retry() {
+        Retry::Soon => {
+            debug!(namespace, handler = name, error = chain(err), "looked at again");
+            Action::requeue(Duration::from_millis(200))
+        }
+        Retry::OnChange => {
+            warn!(namespace, handler = name, reason = err.reason(), error = chain(err), "check failed");
+            Action::await_change()
+        }
+        Retry::BackOff => {
+            let wait = backoff::delay(ctx.failures.count(handler), BACKOFF_BASE, BACKOFF_CAP, rand::random());
+            warn!(namespace, handler = name, reason = err.reason(), error = chain(err), ?wait, "check failed");
+            Action::requeue(wait)
+        }
+        Retry::After(wait) => {
+            warn!(namespace, handler = name, reason = err.reason(), error = chain(err), ?wait, "check failed");
+            Action::requeue(wait)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Step five: does exactly what the decision says. The only place that changes a workload.
+//!
+//! Chooses nothing and waits for nothing: the rollout is observed by the checks that follow. Doing it twice is harmless, because the
+//! patch tests what it replaces.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tracing::{info, warn};
+
+use super::Context;
+use super::decide::{ContainerProblem, Decision, Update};
+use super::validate::Target;
+use crate::api::versioning_handler::{UpdatePhase, VersioningHandler};
+use crate::failure::chain;
+use crate::registry::ListError;
+use crate::workload::WorkloadError;
+use crate::workload::patch::ImageChange;
+
+/// A decision whose updates stand in the status of the API server. Only [`announce`](super::announce::announce) makes one.
+pub struct Announced {
+    pub(super) decision: Decision,
+    /// The object as it was after the announcement.
+    pub(super) handler: VersioningHandler,
+}
+
+/// What came of it all.
+pub enum Outcome {
+    /// The user wants no checks.
+    Suspended(Box<Target>),
+    /// A check was made.
+    Checked(Box<Checked>),
+}
+
+/// A check, and what was done.
+pub struct Checked {
+    /// What was decided, with the statuses of containers as they are now.
+    pub decision: Decision,
+    /// The object that the report is written over.
+    pub handler: VersioningHandler,
+    /// Why the decided updates were not made.
+    pub failure: Option<UpdateFailure>,
+}
+
+/// Why updates that were decided were not made.
+pub enum UpdateFailure {
+    /// The workload was changed by somebody else, or the API server refused.
+    Workload(WorkloadError),
+    /// The registry lists a tag but could not show it.
+    Tag(ListError),
+}
+
+impl Outcome {
+    pub(super) fn suspended(target: Target) -> Self {
+        Self::Suspended(Box::new(target))
+    }
+}
+
+/// Makes the decided updates.
+pub async fn act(ctx: &Context, announced: Announced) -> Outcome {
+    let Announced { mut decision, handler } = announced;
+    let failure = if decision.updates.is_empty() { None } else { apply(ctx, &mut decision).await.err() };
+    Outcome::Checked(Box::new(Checked { decision, handler, failure }))
+}
+
+async fn apply(ctx: &Context, decision: &mut Decision) -> Result<(), UpdateFailure> {
+    let target = &decision.target;
+    // A listing may be as old as the interval, and registries list tags that they cannot serve: a tag is looked at once more before a
+    // workload depends on it.
+    let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, decision, update))).await;
+    let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>().map_err(|err| {
+        warn!(namespace = target.handler.namespace, handler = target.handler.name, error = chain(&err), "tag not usable");
+        UpdateFailure::Tag(err)
+    })?;
+    let changes: Vec<ImageChange> = decision.updates.iter().map(|update| update.change.clone()).collect();
+    let (namespace, deployment) = (&target.handler.namespace, &target.deployment);
+    let generation =
+        ctx.workloads.patch_images(namespace, deployment, &changes).await.map_err(UpdateFailure::Workload)?;
+    for (update, digest) in decision.updates.iter().zip(digests) {
+        ctx.metrics.update_applied();
+        info!(
+            namespace,
+            handler = target.handler.name,
+            deployment,
+            container = update.change.container,
+            from = update.change.from,
+            to = update.change.to,
+            digest,
+            "image updated"
+        );
+        let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
+        if let Some(status) = status {
+            status.image.clone_from(&update.change.to);
+            if let Some(record) = &mut status.update {
+                record.phase = UpdatePhase::RollingOut;
+                record.digest = digest;
+                record.generation = generation;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Digest of the tag that `update` applies, if the registry tells.
+async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<Option<String>, ListError> {
+    let Some(registry) = &decision.registry else { return Ok(None) };
+    let settings = &decision.target.registry.settings;
+    let digest = ctx.registries.resolve_tag(registry, &update.image, settings, &update.tag).await?;
+    Ok(digest.map(|digest| digest.to_string()))
+}
+
+impl Checked {
+    /// Time until the next check.
+    pub fn next_check(&self) -> Duration {
+        match &self.failure {
+            None => self.decision.next_check(),
+            Some(UpdateFailure::Workload(WorkloadError::Overtaken { .. })) => Duration::from_millis(500),
+            Some(UpdateFailure::Workload(_)) => self.decision.next_check().min(Duration::from_secs(10)),
+            Some(UpdateFailure::Tag(_)) => self.decision.next_check().min(Duration::from_secs(30)),
+        }
+    }
+
+    /// All that stands in the way, failed updates included.
+    pub fn problems(&self) -> Vec<(&str, &'static str, String)> {
+        let of_container = |problem: &ContainerProblem| format!("container {}: {}", problem.container, problem.message);
+        let mut problems: Vec<_> = self
+            .decision
+            .problems
+            .iter()
+            .map(|problem| (problem.container.as_str(), problem.reason, of_container(problem)))
+            .collect();
+        match &self.failure {
+            None => {}
+            Some(UpdateFailure::Workload(err)) => problems.push(("", err.reason(), chain(err))),
+            Some(UpdateFailure::Tag(err)) => problems.push(("", "TagNotUsable", chain(err))),
+        }
+        problems
+    }
+}

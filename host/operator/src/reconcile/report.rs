@@ -1,0 +1,322 @@
+//! Step six: shows what came of a check, in conditions and Events.
+//!
+//! Runs on success and failure alike. Events come before the status, so that news is lost in no crash; see [`event`](super::event) for
+//! why it is not repeated either. A status that would say what it says already is not written.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8supdater_core::backoff;
+use kube::ResourceExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use tracing::{info, warn};
+
+use super::act::{Checked, Outcome};
+use super::decide::{Happening, News};
+use super::event::{self, Saying};
+use super::progress::Milestone;
+use super::status::{StatusError, write_if_changed};
+use super::validate::HandlerRef;
+use super::{Context, Error};
+use crate::api::conditions::{self, Finding, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY, State, UP_TO_DATE};
+use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, VersioningHandler, VersioningHandlerStatus};
+use crate::failure::{Retry, chain};
+use crate::workload::rollout::Rollout;
+
+/// Shows what came of the attempt, and says when to come back.
+///
+/// # Errors
+/// When nothing could be shown; the caller's error policy then decides when to try again.
+pub(super) async fn report(
+    ctx: &Context,
+    object: &DeserializeGuard<VersioningHandler>,
+    attempt: Result<Outcome, Error>,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    match attempt {
+        Ok(Outcome::Checked(checked)) => Ok(report_check(ctx, *checked, now).await?),
+        Ok(Outcome::Suspended(target)) => {
+            if let Ok(handler) = &object.0 {
+                let message = "spec.suspend is set: nothing is checked or updated".to_owned();
+                let finding = Finding { kind: READY, state: State::Unknown, reason: "Suspended", message };
+                let conditions = with_ready(&target.before.conditions, finding, handler, now);
+                let status = VersioningHandlerStatus { conditions, next_check: None, ..target.before.clone() };
+                write_if_changed(ctx, handler, status, now).await?;
+            }
+            Ok(Action::await_change())
+        }
+        // What could not be written before can hardly be written now.
+        Err(Error::Status(err)) => Err(err.into()),
+        Err(err) => {
+            if let Ok(handler) = &object.0 {
+                report_failure(ctx, handler, &err, now).await?;
+            }
+            match err.retry() {
+                Retry::OnChange => {
+                    ctx.metrics.check_failed(err.reason());
+                    Ok(Action::requeue(Duration::from_mins(10)))
+                }
+                Retry::Soon | Retry::BackOff | Retry::After(_) => Err(err),
+            }
+        }
+    }
+}
+
+async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result<Action, StatusError> {
+    let wait = backoff::jittered(checked.next_check(), rand::random());
+    let problems = checked.problems();
+    for (container, reason, message) in &problems {
+        ctx.metrics.check_failed(reason);
+        let HandlerRef { namespace, name, .. } = &checked.decision.target.handler;
+        warn!(namespace, handler = name, container, reason, message, "check failed");
+    }
+    if problems.is_empty() {
+        ctx.metrics.check_succeeded();
+    }
+    let findings = findings(&checked, &problems);
+    let handler = &checked.handler;
+    let before = handler.status.clone().unwrap_or_default();
+    publish(ctx, &checked, &before.conditions, &findings, now).await?;
+    let generation = handler.metadata.generation;
+    let containers = checked.decision.containers;
+    let status = VersioningHandlerStatus {
+        observed_generation: generation,
+        conditions: conditions::merge(&before.conditions, findings, generation, now),
+        current: summary(&containers, |container| tag_of(&container.image)),
+        available: summary(&containers, |container| container.reported.clone()),
+        containers,
+        last_check: Some(Time(now)),
+        next_check: now.checked_add(wait).ok().map(Time),
+    };
+    write_if_changed(ctx, handler, status, now).await?;
+    Ok(Action::requeue(wait))
+}
+
+/// Shows a failure that kept the operator from looking at the containers at all.
+async fn report_failure(
+    ctx: &Context,
+    handler: &VersioningHandler,
+    err: &Error,
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    let before = handler.status.clone().unwrap_or_default();
+    let (reason, message) = (err.reason(), chain(err));
+    let finding = Finding { kind: READY, state: State::False, reason, message: message.clone() };
+    if is_news(&before.conditions, &finding) {
+        let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
+        warn!(namespace, handler = name, reason, message, "check failed");
+        let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", note: message };
+        say(ctx, handler, &handler.spec.deployment, &saying, now).await?;
+    }
+    let conditions = with_ready(&before.conditions, finding, handler, now);
+    let status = VersioningHandlerStatus {
+        observed_generation: handler.metadata.generation,
+        conditions,
+        last_check: Some(Time(now)),
+        next_check: None,
+        ..before
+    };
+    write_if_changed(ctx, handler, status, now).await
+}
+
+/// `before` with another `Ready`; the other conditions are not known any more.
+fn with_ready(before: &[Condition], ready: Finding, handler: &VersioningHandler, now: Timestamp) -> Vec<Condition> {
+    let unknown = |kind| Finding {
+        kind,
+        state: State::Unknown,
+        reason: ready.reason,
+        message: "not looked at; see the condition Ready".to_owned(),
+    };
+    let findings = vec![ready.clone(), unknown(REGISTRY_REACHABLE), unknown(UP_TO_DATE), unknown(ROLLOUT_HEALTHY)];
+    conditions::merge(before, findings, handler.metadata.generation, now)
+}
+
+/// The four conditions of a check. Pure.
+fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec<Finding> {
+    let finding = |kind, state, reason, message: String| Finding { kind, state, reason, message };
+    let decision = &checked.decision;
+    let all = |problems: &[(&str, &'static str, String)]| {
+        problems.iter().map(|(_, _, message)| message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    let ready = match problems.first() {
+        Some((_, reason, _)) => finding(READY, State::False, reason, all(problems)),
+        None => {
+            let count = decision.containers.len();
+            finding(READY, State::True, "Checked", format!("{count} container(s) of the Deployment were checked"))
+        }
+    };
+    let registry = match decision.problems.iter().find(|problem| problem.is_about_the_registry) {
+        Some(problem) => finding(REGISTRY_REACHABLE, State::False, problem.reason, problem.message.clone()),
+        None if problems.is_empty() => {
+            finding(REGISTRY_REACHABLE, State::True, "Listed", "all repositories were listed".to_owned())
+        }
+        None => finding(REGISTRY_REACHABLE, State::Unknown, "NotAsked", "not every repository was asked".to_owned()),
+    };
+    vec![ready, registry, up_to_date(checked, problems), healthy(&decision.rollout)]
+}
+
+fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Finding {
+    let decision = &checked.decision;
+    let finding = |state, reason, message: String| Finding { kind: UP_TO_DATE, state, reason, message };
+    let available: Vec<String> = decision
+        .containers
+        .iter()
+        .filter_map(|container| container.reported.as_ref().map(|tag| format!("{}: {tag}", container.name)))
+        .collect();
+    if checked.failure.is_none() && decision.is_updating() {
+        let updates: Vec<String> = decision
+            .containers
+            .iter()
+            .filter_map(|container| container.update.as_ref())
+            .filter(|update| matches!(update.phase, UpdatePhase::Announced | UpdatePhase::RollingOut))
+            .map(|update| format!("{} → {}", update.from, update.to))
+            .collect();
+        finding(State::False, "Updating", updates.join("; "))
+    } else if !problems.is_empty() {
+        finding(State::Unknown, "CheckFailed", "see the condition Ready".to_owned())
+    } else if available.is_empty() {
+        finding(State::True, "UpToDate", "no newer version is available".to_owned())
+    } else {
+        let message = format!(
+            "left of the frontier, and therefore for a human to decide: {}; to take it, set the image of the Deployment yourself",
+            available.join(", ")
+        );
+        finding(State::False, "UpdateAvailable", message)
+    }
+}
+
+fn healthy(rollout: &Rollout) -> Finding {
+    let finding = |state, reason, message: String| Finding { kind: ROLLOUT_HEALTHY, state, reason, message };
+    match rollout {
+        Rollout::Finished => {
+            finding(State::True, "RolloutFinished", "all pods run the current pod template".to_owned())
+        }
+        Rollout::Progressing { waits_for } => {
+            finding(State::Unknown, "RollingOut", format!("the rollout waits for {waits_for}"))
+        }
+        Rollout::Failed { message } => finding(State::False, "RolloutFailed", message.clone()),
+    }
+}
+
+/// Publishes what is new: the news of the decision, updates that were made, and a check that began to fail or recovered.
+async fn publish(
+    ctx: &Context,
+    checked: &Checked,
+    before: &[Condition],
+    findings: &[Finding],
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    let decision = &checked.decision;
+    let mut sayings: Vec<Saying> = decision.news.iter().map(say_news).collect();
+    if checked.failure.is_none() {
+        sayings.extend(decision.updates.iter().map(|update| Saying {
+            is_warning: false,
+            reason: "Updating",
+            action: "Update",
+            note: format!("container {}: {} → {}", update.change.container, update.change.from, update.change.to),
+        }));
+    }
+    if let Some(ready) = findings.iter().find(|finding| finding.kind == READY && is_news(before, finding)) {
+        match ready.state {
+            State::False => sayings.push(Saying {
+                is_warning: true,
+                reason: "CheckFailed",
+                action: "Check",
+                note: format!("{}: {}", ready.reason, ready.message),
+            }),
+            State::True if before.iter().any(|condition| condition.type_ == READY && condition.status == "False") => {
+                sayings.push(Saying {
+                    is_warning: false,
+                    reason: "CheckRecovered",
+                    action: "Check",
+                    note: ready.message.clone(),
+                });
+            }
+            State::True | State::Unknown => {}
+        }
+    }
+    for saying in &sayings {
+        let HandlerRef { namespace, name, .. } = &decision.target.handler;
+        info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
+        say(ctx, &checked.handler, &decision.target.deployment, saying, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether `finding` differs from what is known in more than words.
+fn is_news(before: &[Condition], finding: &Finding) -> bool {
+    !before.iter().any(|condition| {
+        condition.type_ == finding.kind
+            && condition.status == finding.state.as_str()
+            && (condition.reason == finding.reason || finding.state == State::True)
+    })
+}
+
+fn say_news(news: &News) -> Saying {
+    let container = &news.container;
+    let (is_warning, reason, action, note) = match &news.what {
+        Happening::Available { from, to, why } => {
+            (false, "UpdateAvailable", "Report", format!("container {container}: {from} → {to} is available: {why}"))
+        }
+        Happening::Reached { from, to, milestone } => match milestone {
+            Milestone::Finished => {
+                (false, "Updated", "Update", format!("container {container}: {from} → {to}, the rollout is finished"))
+            }
+            Milestone::Failed { message } => (
+                true,
+                "RolloutFailed",
+                "Update",
+                format!("container {container}: {from} → {to}, the rollout failed: {message}"),
+            ),
+            Milestone::Overtaken => (
+                false,
+                "Overtaken",
+                "Update",
+                format!("container {container}: {from} → {to} was overtaken by somebody else's change, which is left alone"),
+            ),
+        },
+    };
+    Saying { is_warning, reason, action, note }
+}
+
+async fn say(
+    ctx: &Context,
+    handler: &VersioningHandler,
+    deployment: &str,
+    saying: &Saying,
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    let reference = HandlerRef {
+        namespace: handler.namespace().unwrap_or_default(),
+        name: handler.name_any(),
+        uid: handler.uid().unwrap_or_default(),
+        resource_version: handler.resource_version().unwrap_or_default(),
+    };
+    ctx.metrics.notice(saying.reason);
+    event::publish(&ctx.client, &ctx.config.instance, &reference, deployment, saying, now)
+        .await
+        .map_err(|source| StatusError::api("Events", handler, source))
+}
+
+/// One line for all containers: the bare value where there is one container, else with the containers' names.
+fn summary(containers: &[ContainerStatus], value: impl Fn(&ContainerStatus) -> Option<String>) -> Option<String> {
+    let values: Vec<(&str, String)> = containers
+        .iter()
+        .filter_map(|container| value(container).map(|value| (container.name.as_str(), value)))
+        .collect();
+    match (values.as_slice(), containers.len()) {
+        ([], _) => None,
+        ([(_, value)], 1) => Some(value.clone()),
+        (values, _) => {
+            let parts: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            Some(parts.join(", "))
+        }
+    }
+}
+
+fn tag_of(image: &str) -> Option<String> {
+    let reference: k8supdater_core::image::ImageReference = image.parse().ok()?;
+    reference.tag().map(ToString::to_string)
+}

@@ -1,0 +1,118 @@
+//! Writing the status of a handler: the only place that does.
+//!
+//! Every write names the state of the object that it was made for; where the object has changed meanwhile, nothing is written.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+use thiserror::Error;
+
+use super::Context;
+use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
+use crate::failure::Retry;
+
+/// How old `lastCheck` may become while nothing else changes. A write per check would cost the API server more than it tells anybody.
+const HEARTBEAT: SignedDuration = SignedDuration::from_mins(10);
+
+/// The status or an Event could not be written.
+#[derive(Debug, Error)]
+pub enum StatusError {
+    /// The object changed meanwhile; a newer event is on its way.
+    #[error("VersioningHandler {namespace}/{name} was changed at the same time")]
+    Conflict {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The API server refused or could not be reached.
+    #[error("cannot write the {what} of VersioningHandler {namespace}/{name}")]
+    Api {
+        /// `status` or `Events`.
+        what: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+}
+
+impl StatusError {
+    /// A fixed CamelCase word for metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "HandlerChangedMeanwhile",
+            Self::Api { .. } => "ApiServerRefused",
+        }
+    }
+
+    /// When trying again makes sense.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Conflict { .. } => Retry::Soon,
+            Self::Api { .. } => Retry::BackOff,
+        }
+    }
+}
+
+/// Writes `status` unless the API server has it already, apart from times that are young enough.
+pub(super) async fn write_if_changed(
+    ctx: &Context,
+    handler: &VersioningHandler,
+    mut status: VersioningHandlerStatus,
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    if let Some(known) = &handler.status {
+        let is_young = |time: &Time| now.duration_since(time.0) < HEARTBEAT;
+        let asleep = VersioningHandlerStatus {
+            last_check: known.last_check.clone(),
+            next_check: known.next_check.clone(),
+            ..status.clone()
+        };
+        if asleep == *known && known.last_check.as_ref().is_some_and(is_young) {
+            return Ok(());
+        }
+    }
+    // Whole seconds are what the API keeps; more would make every comparison differ.
+    for time in [&mut status.last_check, &mut status.next_check].into_iter().flatten() {
+        *time = Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0));
+    }
+    write(ctx, handler, status).await.map(drop)
+}
+
+/// Writes `status` over the state of the object that `handler` is; if the object has changed since, nothing is written.
+pub(super) async fn write(
+    ctx: &Context,
+    handler: &VersioningHandler,
+    status: VersioningHandlerStatus,
+) -> Result<VersioningHandler, StatusError> {
+    let api: Api<VersioningHandler> = Api::namespaced(ctx.client.clone(), &handler.namespace().unwrap_or_default());
+    let mut changed = VersioningHandler { status: Some(status), ..handler.clone() };
+    changed.metadata.managed_fields = None;
+    ctx.metrics.status_written();
+    match api.replace_status(&handler.name_any(), &PostParams::default(), &changed).await {
+        Ok(written) => Ok(written),
+        Err(kube::Error::Api(answer)) if answer.code == 409 => Err(StatusError::Conflict {
+            namespace: handler.namespace().unwrap_or_default(),
+            name: handler.name_any(),
+        }),
+        // Deleted meanwhile: there is nothing to report on any more.
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(handler.clone()),
+        Err(source) => Err(StatusError::api("status", handler, source)),
+    }
+}
+
+impl StatusError {
+    pub(super) fn api(what: &'static str, handler: &VersioningHandler, source: kube::Error) -> Self {
+        Self::Api {
+            what,
+            namespace: handler.namespace().unwrap_or_default(),
+            name: handler.name_any(),
+            source: Box::new(source),
+        }
+    }
+}
+

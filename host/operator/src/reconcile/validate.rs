@@ -1,0 +1,249 @@
+//! Step one: the spec, checked and completed. Needs no client; fails only on what the user must mend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8supdater_core::policy::{Frontier, Policy};
+use kube::core::error_boundary::InvalidObject;
+use kube::{Resource, ResourceExt};
+use thiserror::Error;
+
+use crate::api::versioning_handler::{Settings, VersioningHandler, VersioningHandlerStatus};
+use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
+
+/// The plugin that reads versions where a handler names none.
+const DEFAULT_PARSER: &str = "pep440";
+
+/// What is to be looked after, and how. Later steps do not look at the spec again.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Who wants it.
+    pub handler: HandlerRef,
+    /// Name of the Deployment, in the handler's namespace.
+    pub deployment: String,
+    /// Who lists the tags.
+    pub registry: PluginUse,
+    /// Who reads them as versions.
+    pub parser: PluginUse,
+    /// The policy of containers without an exception.
+    pub policy: Policy,
+    /// Exceptions by container.
+    pub exceptions: BTreeMap<String, Exception>,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// Nothing is to be done.
+    pub is_suspended: bool,
+    /// What was known before.
+    pub before: VersioningHandlerStatus,
+}
+
+/// Which object speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerRef {
+    /// Its namespace, which is the workload's too.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Different for every object that ever had this name.
+    pub uid: String,
+    /// State of the object that was looked at.
+    pub resource_version: String,
+}
+
+/// A plugin and what it is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginUse {
+    /// Name of the Plugin object.
+    pub plugin: String,
+    /// Laid over the Plugin's own settings.
+    pub settings: Settings,
+}
+
+/// What is different for one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exception {
+    /// It is left alone.
+    Ignore,
+    /// It has its own policy.
+    Policy(Policy),
+}
+
+/// A spec that cannot be followed. The API server refuses most of these; an object may be older than its schema.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Invalid {
+    /// The object is not what the schema says.
+    #[error("VersioningHandler {namespace}/{name} is not valid: {message}")]
+    Malformed {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What the parser said.
+        message: String,
+    },
+    /// A field is out of its bounds.
+    #[error("spec.{field} of VersioningHandler {namespace}/{name} is {value}, expected {expected}")]
+    OutOfBounds {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The field.
+        field: String,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        expected: &'static str,
+    },
+}
+
+impl Invalid {
+    /// For an object that could not be read at all.
+    pub fn malformed(invalid: &InvalidObject) -> Self {
+        Self::Malformed {
+            namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+            name: invalid.metadata.name.clone().unwrap_or_default(),
+            message: invalid.error.clone(),
+        }
+    }
+
+    /// A fixed CamelCase word for conditions, Events and metrics.
+    pub fn reason(&self) -> &'static str {
+        "InvalidSpec"
+    }
+}
+
+/// Completes the spec of `handler` with the operator's defaults.
+///
+/// # Errors
+/// [`Invalid::OutOfBounds`], for the first field that is.
+pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, Invalid> {
+    let meta = handler.meta();
+    let reference = HandlerRef {
+        namespace: handler.namespace().unwrap_or_default(),
+        name: handler.name_any(),
+        uid: meta.uid.clone().unwrap_or_default(),
+        resource_version: meta.resource_version.clone().unwrap_or_default(),
+    };
+    let refuse = |field: String, value: String, expected: &'static str| Invalid::OutOfBounds {
+        namespace: reference.namespace.clone(),
+        name: reference.name.clone(),
+        field,
+        value,
+        expected,
+    };
+    let spec = &handler.spec;
+    let frontier = |given: Option<u32>, field: &str| match given {
+        None => Ok(None),
+        Some(levels) => match Frontier::new(levels) {
+            Some(frontier) => Ok(Some(frontier)),
+            None => Err(refuse(field.to_owned(), levels.to_string(), "a number from 0 to 16")),
+        },
+    };
+    let policy = Policy {
+        frontier: frontier(spec.frontier, "frontier")?.unwrap_or(config.frontier),
+        allow_prereleases: spec.tags.as_ref().is_some_and(|tags| tags.prereleases),
+    };
+    let mut exceptions = BTreeMap::new();
+    for container in &spec.containers {
+        let field = format!("containers[{}].frontier", container.name);
+        let exception = match frontier(container.frontier, &field)? {
+            _ if container.ignore => Exception::Ignore,
+            Some(frontier) => Exception::Policy(Policy { frontier, ..policy.clone() }),
+            None => continue,
+        };
+        exceptions.insert(container.name.clone(), exception);
+    }
+    let interval = match spec.interval {
+        None => config.interval,
+        Some(given) => {
+            let interval = Duration::from(given);
+            if given.is_negative() || !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+                return Err(refuse("interval".to_owned(), given.to_string(), "a duration from 1s to 720h"));
+            }
+            interval
+        }
+    };
+    Ok(Target {
+        deployment: spec.deployment.clone(),
+        registry: PluginUse {
+            plugin: spec.containerregistry.clone(),
+            settings: spec.registry.as_ref().map(|registry| registry.settings.clone()).unwrap_or_default(),
+        },
+        parser: match &spec.version_parser {
+            Some(parser) => PluginUse { plugin: parser.plugin.clone(), settings: parser.settings.clone() },
+            None => PluginUse { plugin: DEFAULT_PARSER.to_owned(), settings: Settings::new() },
+        },
+        policy,
+        exceptions,
+        interval,
+        is_suspended: spec.suspend,
+        before: handler.status.clone().unwrap_or_default(),
+        handler: reference,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RawConfig;
+    use serde_json::json;
+
+    fn check(spec: serde_json::Value) -> Result<Target, String> {
+        let mut object = json!({"deployment": "web", "containerregistry": "oci"});
+        object.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let handler: VersioningHandler = serde_json::from_value(json!({
+            "apiVersion": "k8supdater.dev/v1", "kind": "VersioningHandler",
+            "metadata": {"namespace": "team-a", "name": "web"}, "spec": object,
+        }))
+        .unwrap();
+        let config = RawConfig { frontier: Some("3".into()), interval: Some("60".into()), ..RawConfig::default() };
+        validate(&handler, &config.check().unwrap()).map_err(|err| err.to_string())
+    }
+
+    #[test]
+    fn what_the_spec_does_not_say_comes_from_the_operator() {
+        let target = check(json!({})).unwrap();
+        assert_eq!(target.policy.frontier, Frontier::new(3).unwrap());
+        assert_eq!(target.interval, Duration::from_mins(1));
+        assert_eq!(target.parser.plugin, "pep440");
+        assert!(!target.policy.allow_prereleases && !target.is_suspended && target.exceptions.is_empty());
+    }
+
+    #[test]
+    fn what_the_spec_says_wins() {
+        let target = check(json!({
+            "frontier": 2, "interval": "90s", "suspend": true, "tags": {"prereleases": true},
+            "versionParser": {"plugin": "semver", "settings": {"range": ">=1"}},
+            "registry": {"settings": {"pageSize": 5}},
+            "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 1}, {"name": "web"}],
+        }))
+        .unwrap();
+        assert_eq!((target.policy.frontier, target.interval), (Frontier::new(2).unwrap(), Duration::from_secs(90)));
+        assert!(target.is_suspended && target.policy.allow_prereleases);
+        assert_eq!((target.parser.plugin.as_str(), target.registry.settings.len()), ("semver", 1));
+        let db = Policy { frontier: Frontier::new(1).unwrap(), allow_prereleases: true };
+        let expected = [("db".to_owned(), Exception::Policy(db)), ("proxy".to_owned(), Exception::Ignore)];
+        assert_eq!(target.exceptions, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn out_of_bounds_fields_are_named() {
+        for (spec, expected) in [
+            (
+                json!({"frontier": 17}),
+                "spec.frontier of VersioningHandler team-a/web is 17, expected a number from 0 to 16",
+            ),
+            (
+                json!({"containers": [{"name": "db", "frontier": 99}]}),
+                "spec.containers[db].frontier of VersioningHandler team-a/web is 99, expected a number from 0 to 16",
+            ),
+            (
+                json!({"interval": "500ms"}),
+                "spec.interval of VersioningHandler team-a/web is 500ms, expected a duration from 1s to 720h",
+            ),
+        ] {
+            assert_eq!(check(spec).unwrap_err(), expected);
+        }
+    }
+}

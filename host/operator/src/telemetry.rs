@@ -1,0 +1,5 @@
+//! What the operator tells about itself: [log lines](logging), [metrics](metrics), [health](health).
+
+pub mod health;
+pub mod logging;
+pub mod metrics;

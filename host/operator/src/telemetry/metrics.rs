@@ -1,0 +1,137 @@
+//! Every metric: name, labels, unit. Label values come from fixed sets: reasons are words of our own enums, never texts from outside.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// The counters of one process.
+pub struct Metrics {
+    registry: Registry,
+    checks: Family<Outcome, Counter>,
+    check_failures: Family<Reason, Counter>,
+    updates: Counter,
+    notices: Family<Reason, Counter>,
+    status_writes: Counter,
+    plugin_loads: Counter,
+    plugin_refusals: Family<Reason, Counter>,
+    requests: Family<RequestOutcome, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestOutcome {
+    outcome: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("k8supdater"),
+            checks: Family::default(),
+            check_failures: Family::default(),
+            updates: Counter::default(),
+            notices: Family::default(),
+            status_writes: Counter::default(),
+            plugin_loads: Counter::default(),
+            plugin_refusals: Family::default(),
+            requests: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("checks", "Checks of handlers, by outcome: succeeded, failed", self.checks.clone());
+        registry.register("check_failures", "What stood in the way of checks, by reason", self.check_failures.clone());
+        registry.register("updates", "Images changed in workloads", self.updates.clone());
+        registry.register("notices", "Events about handlers, by reason", self.notices.clone());
+        registry.register("status_writes", "Statuses of handlers written to the API server", self.status_writes.clone());
+        registry.register("plugin_loads", "Components that began to serve", self.plugin_loads.clone());
+        registry.register("plugin_refusals", "Plugins refused, by reason", self.plugin_refusals.clone());
+        registry.register(
+            "requests",
+            "Requests made for plugins, by outcome: 2xx, 3xx, 4xx, 5xx, revalidated, denied, failed",
+            self.requests.clone(),
+        );
+    }
+
+    /// A check found nothing in its way.
+    pub fn check_succeeded(&self) {
+        self.checks.get_or_create(&Outcome { outcome: "succeeded" }).inc();
+    }
+
+    /// Something stood in the way of a check.
+    pub fn check_failed(&self, reason: &'static str) {
+        self.checks.get_or_create(&Outcome { outcome: "failed" }).inc();
+        self.check_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// An image of a workload was changed.
+    pub fn update_applied(&self) {
+        self.updates.inc();
+    }
+
+    /// An Event was published.
+    pub fn notice(&self, reason: &'static str) {
+        self.notices.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// The status of a handler was written.
+    pub fn status_written(&self) {
+        self.status_writes.inc();
+    }
+
+    /// A component began to serve.
+    pub fn plugin_loaded(&self) {
+        self.plugin_loads.inc();
+    }
+
+    /// A plugin, or its newest bytes, were refused.
+    pub fn plugin_refused(&self, reason: &'static str) {
+        self.plugin_refusals.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A request was made for a plugin, or denied.
+    pub fn request(&self, outcome: &'static str) {
+        self.requests.get_or_create(&RequestOutcome { outcome }).inc();
+    }
+
+    /// All metrics in the OpenMetrics text format, which Prometheus reads.
+    ///
+    /// # Errors
+    /// Only if a label cannot be written, which fixed words exclude.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_prefix_suffix_and_label() {
+        let metrics = Metrics::default();
+        metrics.check_failed("Unauthorized");
+        metrics.update_applied();
+        let text = metrics.text().unwrap();
+        assert!(text.contains("k8supdater_check_failures_total{reason=\"Unauthorized\"} 1"), "{text}");
+        assert!(text.contains("k8supdater_checks_total{outcome=\"failed\"} 1"), "{text}");
+        assert!(text.contains("k8supdater_updates_total 1"), "{text}");
+    }
+}
