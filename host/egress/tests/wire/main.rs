@@ -1,0 +1,24 @@
+//! The egress client against real servers on the loopback interface. Only the name look-ups are made up.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking, helpers of tests too")]
+
+/// Who may be called: grants, addresses, names.
+mod addresses;
+/// What is refused before anything is sent.
+mod checks;
+/// Secrets and where they go.
+mod credentials;
+/// Limits on answers, time and concurrency.
+mod limits;
+/// Proxies, and that the environment brings none.
+mod proxy;
+/// Conditional requests and kept answers.
+mod revalidation;
+/// No secret in any error, log line or `Debug` output.
+mod secrecy;
+/// The servers, and builders for requests and scopes.
+mod server;
+/// Certificates.
+mod tls;
+/// Tokens of OCI registries.
+mod tokens;
