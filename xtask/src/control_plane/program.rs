@@ -1,0 +1,239 @@
+//! Which programs make up a control plane, where their source is, and how they tell their version.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::workspace;
+
+/// One program of the control plane, or beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Program {
+    /// The data store.
+    Etcd,
+    /// The API.
+    KubeApiserver,
+    /// Deployments become ReplicaSets, ReplicaSets become pods, and so on.
+    KubeControllerManager,
+    /// Pods get nodes.
+    KubeScheduler,
+    /// Simulates nodes and the pods on them.
+    Kwok,
+    /// The container registry of the CNCF distribution project.
+    Registry,
+}
+
+impl Program {
+    /// Every program.
+    pub const ALL: [Self; 6] =
+        [Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kwok, Self::Registry];
+
+    /// Name of the executable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kwok => "kwok",
+            Self::Registry => "registry",
+        }
+    }
+
+    /// The Go module that it is built from.
+    pub fn module(self) -> Module {
+        match self {
+            Self::Etcd => Module::Etcd,
+            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => Module::Kubernetes,
+            Self::Kwok => Module::Kwok,
+            Self::Registry => Module::Registry,
+        }
+    }
+
+    /// The Go package.
+    pub fn package(self) -> &'static str {
+        match self {
+            Self::Etcd => "go.etcd.io/etcd/server/v3",
+            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
+            Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+            Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
+            Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
+        }
+    }
+
+    /// What `go build` calls the executable: the last part of the package path that is no major version.
+    pub fn go_name(self) -> &'static str {
+        let is_major = |part: &&str| part.strip_prefix('v').is_some_and(|rest| rest.parse::<u32>().is_ok());
+        self.package().rsplit('/').find(|part| !is_major(part)).unwrap_or_else(|| self.name())
+    }
+}
+
+/// A Go module under `xtask/control-plane`, with a `go.mod` that pins everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Module {
+    /// etcd.
+    Etcd,
+    /// kube-apiserver, kube-controller-manager, kube-scheduler: most of their code is the same, and is compiled once.
+    Kubernetes,
+    /// kwok.
+    Kwok,
+    /// registry.
+    Registry,
+}
+
+impl Module {
+    /// Every module, small ones first, so that whoever watches the build sees it move.
+    pub const ALL: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
+
+    /// Name of the directory under `xtask/control-plane`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Kubernetes => "kubernetes",
+            Self::Kwok => "kwok",
+            Self::Registry => "registry",
+        }
+    }
+
+    /// The directory with `go.mod` and `go.sum`.
+    pub fn directory(self) -> PathBuf {
+        workspace::root().join("xtask/control-plane").join(self.name())
+    }
+
+    /// The programs that are built from it.
+    pub fn programs(self) -> impl Iterator<Item = Program> {
+        Program::ALL.into_iter().filter(move |program| program.module() == self)
+    }
+
+    /// The path of the module that holds the programs.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Etcd => "go.etcd.io/etcd/server/v3",
+            Self::Kubernetes => "k8s.io/kubernetes",
+            Self::Kwok => "sigs.k8s.io/kwok",
+            Self::Registry => "github.com/distribution/distribution/v3",
+        }
+    }
+
+    /// The version that `go.mod` pins: `v1.36.3`.
+    ///
+    /// # Errors
+    /// When `go.mod` cannot be read or does not require the module.
+    pub fn version(self) -> Result<String> {
+        let path = self.directory().join("go.mod");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        required(&text, self.path())
+            .map(str::to_owned)
+            .with_context(|| format!("{} does not require {}", path.display(), self.path()))
+    }
+
+    /// The linker flags of a release of `version`.
+    ///
+    /// kubectl and clients refuse an API server that cannot tell its version; the others only look odd without.
+    pub fn linker_flags(self, version: &str) -> String {
+        let mut flags = "-s -w".to_owned();
+        match self {
+            Self::Etcd => {}
+            Self::Kubernetes => {
+                let mut numbers = version.trim_start_matches('v').split('.');
+                let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+                for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+                    for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
+                        flags.push_str(&format!(" -X {package}.{name}={value}"));
+                    }
+                }
+            }
+            Self::Kwok => {
+                flags.push_str(&format!(" -X sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v')));
+            }
+            Self::Registry => {
+                flags.push_str(&format!(" -X github.com/distribution/distribution/v3/version.version={version}"));
+            }
+        }
+        flags
+    }
+}
+
+/// The version at which the text of a `go.mod` requires `module`.
+fn required<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
+    go_mod.lines().find_map(|line| {
+        let line = line.trim().trim_start_matches("require ");
+        let version = line.strip_prefix(module)?.strip_prefix(' ')?.split_whitespace().next()?;
+        // `replace` and `tool` lines may begin with the module's path as well.
+        version.starts_with('v').then_some(version)
+    })
+}
+
+/// The first thing that looks like a version in what a program prints about itself: `Kubernetes v1.36.3` gives `[1, 36, 3]`.
+pub fn read_version(printed: &str) -> Option<[u64; 3]> {
+    printed.split([' ', '\n', '\t', ',']).find_map(|word| {
+        let mut numbers = word.trim_start_matches('v').split(['.', '-', '+']);
+        let mut next = || numbers.next()?.parse::<u64>().ok();
+        Some([next()?, next()?, next()?])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_tell_their_version_in_their_own_ways() {
+        // What each of them printed for `--version`.
+        for (printed, expected) in [
+            ("etcd Version: 3.6.8\nGit SHA: Not provided\nGo Version: go1.26.8\n", [3, 6, 8]),
+            ("Kubernetes v1.36.3\n", [1, 36, 3]),
+            ("kwok version 0.8.0 go1.26.8 (linux/amd64)\n", [0, 8, 0]),
+            ("registry github.com/distribution/distribution/v3 v3.0.0\n", [3, 0, 0]),
+            ("registry github.com/docker/distribution 2.8.2+ds1\n", [2, 8, 2]),
+        ] {
+            assert_eq!(read_version(printed), Some(expected), "{printed}");
+        }
+        assert_eq!(read_version("unknown flag: --version"), None);
+    }
+
+    #[test]
+    fn go_mod_is_the_only_place_that_knows_a_version() {
+        let text = "module m\n\nrequire (\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n\ntool k8s.io/kubernetes/cmd/x\n";
+        assert_eq!(required(text, "k8s.io/kubernetes"), Some("v1.36.3"));
+        assert_eq!(required(text, "k8s.io/kube"), None);
+        for module in Module::ALL {
+            assert!(read_version(&module.version().unwrap()).is_some(), "{module:?}");
+        }
+    }
+
+    #[test]
+    fn every_tool_line_of_a_module_is_a_program_and_the_other_way_round() {
+        for module in Module::ALL {
+            let text = fs::read_to_string(module.directory().join("go.mod")).unwrap();
+            let mut is_block = false;
+            let mut tools: Vec<&str> = Vec::new();
+            for line in text.lines().map(str::trim) {
+                match line {
+                    "tool (" => is_block = true,
+                    ")" => is_block = false,
+                    _ if is_block => tools.push(line),
+                    _ => tools.extend(line.strip_prefix("tool ")),
+                }
+            }
+            let packages: Vec<&str> = module.programs().map(Program::package).collect();
+            assert_eq!(tools, packages, "{module:?}");
+        }
+    }
+
+    #[test]
+    fn go_names_an_executable_after_the_last_part_that_is_no_major_version() {
+        assert_eq!(Program::Etcd.go_name(), "server");
+        assert_eq!(Program::KubeApiserver.go_name(), "kube-apiserver");
+        assert_eq!(Program::Registry.go_name(), "registry");
+    }
+
+    #[test]
+    fn an_api_server_tells_its_version_to_kubectl() {
+        let flags = Module::Kubernetes.linker_flags("v1.36.3");
+        assert!(flags.contains(" -X k8s.io/component-base/version.gitVersion=v1.36.3 "), "{flags}");
+        assert!(flags.contains(" -X k8s.io/component-base/version.gitMinor=36"), "{flags}");
+    }
+}
