@@ -139,12 +139,17 @@ fn is_as_expected(got: Option<&Version>, expected: Option<&VersionExample>) -> b
     match (got, expected) {
         (None, None) => true,
         (Some(got), Some(expected)) => {
-            let hex = || got.tail.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let hex = || {
+                got.tail
+                    .iter()
+                    .flat_map(|byte| [byte >> 4, byte & 15])
+                    .filter_map(|digit| char::from_digit(digit.into(), 16))
+            };
             got.epoch == expected.epoch
                 && got.levels == expected.levels
                 && got.prerelease == expected.prerelease
                 && got.flavor == expected.flavor
-                && expected.tail.as_ref().is_none_or(|tail| *tail == hex())
+                && expected.tail.as_ref().is_none_or(|tail| tail.chars().eq(hex()))
         }
         (Some(_), None) | (None, Some(_)) => false,
     }

@@ -1,6 +1,8 @@
 //! What passes between a plugin and the world: requests out, replies in. Types of the WIT interface `exchange`, with the
 //! methods that make them pleasant.
 
+mod http_date;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -85,17 +87,22 @@ impl HttpResponse {
         })
     }
 
-    /// Seconds of the header `retry-after`, if it holds a plain number (RFC 9110 section 10.2.3).
+    /// Seconds of the header `retry-after` (RFC 9110 section 10.2.3).
     ///
-    /// The other form, a date, needs a clock, which a plugin does not have; it counts as not said, and so does nonsense.
+    /// A date there is counted from the header `date` of the same answer, since a plugin has no clock; a date in the past is 0.
+    /// A date without that header counts as not said, and so does nonsense.
     pub fn retry_after(&self) -> Option<u32> {
         let value = self.header("retry-after")?.trim();
         // `parse` would accept a leading plus sign.
-        if value.bytes().all(|byte| byte.is_ascii_digit()) { value.parse().ok() } else { None }
+        if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            return value.parse().ok();
+        }
+        let wait = http_date::seconds(value)?.saturating_sub(http_date::seconds(self.header("date")?.trim())?);
+        Some(u32::try_from(wait).unwrap_or(u32::MAX))
     }
 }
 
-/// What stands in `body` around a place that serde_json calls `line` and `column` (from 1, in bytes).
+/// What stands in `body` around a place that `serde_json` calls `line` and `column` (from 1, in bytes).
 fn excerpt(body: &[u8], line: usize, column: usize) -> String {
     let before: usize = body.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
     let place = (before + column).min(body.len());

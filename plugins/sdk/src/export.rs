@@ -8,6 +8,8 @@
 /// k8supdater_plugin::export!(notifier: Webhook, manifest: "plugin.json");
 /// ```
 ///
+/// The type implements the trait of the kind, or the raw `Guest` of that module, which is the WIT interface as it stands.
+///
 /// The path of the manifest counts from the `Cargo.toml` of the plugin. For `wasm32` the manifest becomes the custom section
 /// `k8supdater:manifest` of the core module, which `k8supdater plugin pack` lifts to the component.
 ///
@@ -15,17 +17,17 @@
 #[macro_export]
 macro_rules! export {
     (version-parser: $plugin:ident, manifest: $manifest:literal $(,)?) => {
-        $crate::__embed_manifest!($manifest, $plugin: $crate::version_parser::VersionParser);
+        $crate::__embed_manifest!($manifest, $plugin: $crate::version_parser::Guest);
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::version_parser::export_version_parser!($plugin with_types_in $crate::bindings::version_parser);
     };
     (registry: $plugin:ident, manifest: $manifest:literal $(,)?) => {
-        $crate::__embed_manifest!($manifest, $plugin: $crate::registry::Registry);
+        $crate::__embed_manifest!($manifest, $plugin: $crate::registry::Guest);
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::registry::export_registry!($plugin with_types_in $crate::bindings::registry);
     };
     (notifier: $plugin:ident, manifest: $manifest:literal $(,)?) => {
-        $crate::__embed_manifest!($manifest, $plugin: $crate::notifier::Notifier);
+        $crate::__embed_manifest!($manifest, $plugin: $crate::notifier::Guest);
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::notifier::export_notifier!($plugin with_types_in $crate::bindings::notifier);
     };

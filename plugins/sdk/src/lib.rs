@@ -15,6 +15,7 @@
 //!
 //! Everything but the exported symbols compiles for the host as well, so a plugin is tested with plain `cargo test`;
 //! [`examples`] runs the examples of the plugin manifest there, as the operator runs them before the plugin becomes Ready.
+//! [`manifest`] documents what stands in it.
 //!
 //! What this crate must not do: add an import to the component, or panic over foreign data.
 //!
@@ -30,6 +31,7 @@ pub mod exchange;
 mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod examples;
+pub mod manifest;
 pub mod notifier;
 pub mod registry;
 mod settings;

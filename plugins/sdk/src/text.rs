@@ -25,6 +25,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
             while length + 1 > limit && line.pop().is_some() {
                 length -= 1;
             }
+            line.truncate(line.trim_end().len());
             if limit > 0 {
                 line.push('…');
             }

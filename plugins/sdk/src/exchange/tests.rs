@@ -25,23 +25,34 @@ fn invalid_json_says_what_is_wrong_and_where_without_quoting_it_all() {
 }
 
 #[track_caller]
-fn check_retry_after(value: &str, expected: Option<u32>) {
+fn check_retry_after(value: &str, date: Option<&str>, expected: Option<u32>) {
     let mut response = response("");
     response.headers.push(Header { name: "retry-after".to_owned(), value: value.to_owned() });
-    assert_eq!(response.retry_after(), expected, "for {value:?}");
+    response.headers.extend(date.map(|date| Header { name: "date".to_owned(), value: date.to_owned() }));
+    assert_eq!(response.retry_after(), expected, "for {value:?} at {date:?}");
 }
 
 #[test]
 fn retry_after_is_seconds_or_nothing() {
-    check_retry_after("0", Some(0));
-    check_retry_after(" 120 ", Some(120));
-    check_retry_after("4294967295", Some(u32::MAX));
-    check_retry_after("4294967296", None);
-    check_retry_after("484289h20m8s", None);
-    check_retry_after("Wed, 21 Oct 2026 07:28:00 GMT", None);
-    check_retry_after("-1", None);
-    check_retry_after("+1", None);
-    check_retry_after("", None);
+    check_retry_after("0", None, Some(0));
+    check_retry_after(" 120 ", None, Some(120));
+    check_retry_after("4294967295", None, Some(u32::MAX));
+    check_retry_after("4294967296", None, None);
+    check_retry_after("484289h20m8s", None, None);
+    check_retry_after("-1", None, None);
+    check_retry_after("+1", None, None);
+    check_retry_after("", None, None);
+}
+
+#[test]
+fn a_date_in_retry_after_counts_from_the_date_of_the_answer() {
+    let now = Some("Wed, 21 Oct 2026 07:28:00 GMT");
+    check_retry_after("Wed, 21 Oct 2026 07:30:05 GMT", now, Some(125));
+    check_retry_after("Wed, 21 Oct 2026 07:00:00 GMT", now, Some(0));
+    check_retry_after("Wed, 21 Oct 2926 07:00:00 GMT", now, Some(u32::MAX));
+    check_retry_after("Wed, 21 Oct 2026 07:30:05 GMT", None, None);
+    check_retry_after("Wed, 21 Oct 2026 07:30:05 GMT", Some("today"), None);
+    check_retry_after("tomorrow", now, None);
 }
 
 #[test]
