@@ -4,6 +4,7 @@
 //! input: nothing here asks questions.
 
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,12 @@ use crate::workspace;
 
 /// Cargo, the same one that runs us, in the root of the checkout.
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo_of(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// Another Cargo, in the root of the checkout.
+pub fn cargo_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(workspace::root());
     // What `cargo run` tells us about our own package is nothing that the packages below should see, or be rebuilt for.
     for (name, _) in std::env::vars_os() {
@@ -25,9 +31,16 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The compiler that Cargo uses.
+pub fn rustc() -> Command {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.current_dir(workspace::root());
+    command
+}
+
 /// `command` as one would type it.
 pub fn shown(command: &Command) -> String {
-    let name = std::path::Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let name = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(name).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
@@ -77,7 +90,8 @@ pub fn output(command: &mut Command) -> Result<String> {
     };
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stderr = stderr.trim();
-    succeed(command, output.status).map_err(|err| if stderr.is_empty() { err } else { err.context(stderr.to_owned()) })?;
+    succeed(command, output.status)
+        .map_err(|err| if stderr.is_empty() { err } else { err.context(stderr.to_owned()) })?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -87,13 +101,13 @@ fn succeed(command: &Command, status: ExitStatus) -> Result<()> {
 }
 
 /// Where `program` is on PATH.
-pub fn find(program: &str) -> Option<std::path::PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| is_executable(candidate))
 }
 
 /// Whether `path` is a file that somebody may execute.
-pub fn is_executable(path: &std::path::Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

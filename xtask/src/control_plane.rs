@@ -180,7 +180,8 @@ impl Cluster {
     }
 
     fn start_etcd(&self, programs: &Programs) -> Result<Process> {
-        let (client, peer) = (format!("http://127.0.0.1:{}", self.etcd), format!("http://127.0.0.1:{}", self.etcd_peer));
+        let (client, peer) =
+            (format!("http://127.0.0.1:{}", self.etcd), format!("http://127.0.0.1:{}", self.etcd_peer));
         let flags = [
             flag("data-dir", self.file("etcd").display()),
             flag("listen-client-urls", &client),

@@ -7,6 +7,8 @@
 //! 3. [`lint`], [`crd`], [`test`] and [`bench`] are what CI and committers run;
 //! 4. [`demo`] shows the main job from a pushed tag to a finished rollout.
 //!
+//! They share [`operator`] (the operator as a local process) and [`image`] (images that hold nothing).
+//!
 //! Below them: [`stop`] (Ctrl-C and SIGTERM), [`command`] (programs that are run to their end), [`process`] (programs that are kept
 //! running, and never outlive us), [`kubectl`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are).
 
@@ -17,8 +19,10 @@ pub mod command;
 pub mod control_plane;
 pub mod crd;
 pub mod demo;
+pub mod image;
 pub mod kubectl;
 pub mod lint;
+pub mod operator;
 pub mod plugins;
 pub mod process;
 pub mod step;

@@ -62,6 +62,11 @@ impl Process {
         self
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Fails if the program has ended.
     ///
     /// # Errors
@@ -138,7 +143,8 @@ fn with_parent(program: &Path) -> Result<Command> {
 /// When `parent` is gone already, or the program cannot be run.
 pub fn become_program(parent: u32, program: &OsStr, args: &[std::ffi::OsString]) -> Result<std::convert::Infallible> {
     #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("cannot bind to the parent process")?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .context("cannot bind to the parent process")?;
     // The parent may have died before the kernel knew of the wish.
     if std::os::unix::process::parent_id() != parent {
         bail!("the process that started this is gone");

@@ -75,8 +75,12 @@ impl Steps {
             println!("{:>9}  {word:<8}  {name}", seconds(*took));
         }
         println!("{:>9}  in all", seconds(self.started.elapsed()));
-        let failed: Vec<&str> =
-            self.done.iter().filter(|(_, _, outcome)| *outcome == Outcome::Failed).map(|(name, ..)| name.as_str()).collect();
+        let failed: Vec<&str> = self
+            .done
+            .iter()
+            .filter(|(_, _, outcome)| *outcome == Outcome::Failed)
+            .map(|(name, ..)| name.as_str())
+            .collect();
         if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
     }
 }

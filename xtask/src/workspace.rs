@@ -25,6 +25,11 @@ pub fn plugins_native_target() -> PathBuf {
     target().join("plugins-native")
 }
 
+/// Where packed plugins are; the tests look for them there.
+pub fn packed_plugins() -> PathBuf {
+    target().join("plugins")
+}
+
 /// Whether this is a machine without a person in front of it, by the variable that CI services agree on.
 pub fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")

@@ -36,7 +36,9 @@ pub fn build(modules: &[Module]) -> Result<Vec<(Module, PathBuf)>> {
     }
     let total = to_build.len();
     if total > 0 {
-        println!("building the control plane with Go, once per user and version; on two cores it takes about eight minutes in all");
+        println!(
+            "building the control plane with Go, once per user and version; on two cores it takes about eight minutes in all"
+        );
     }
     for (index, (module, directory)) in to_build.into_iter().enumerate() {
         build_one(module, &directory, &format!("{} of {total}", index + 1))?;
@@ -106,7 +108,16 @@ fn go_build(module: Module, version: &str, output: &Path, title: &str) -> Result
     println!("{title}");
     let mut command = Command::new("go");
     command
-        .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", &module.linker_flags(version), "-o"])
+        .args([
+            "build",
+            "-v",
+            "-trimpath",
+            "-buildvcs=false",
+            "-mod=readonly",
+            "-ldflags",
+            &module.linker_flags(version),
+            "-o",
+        ])
         .arg(output.join("")) // with the slash at the end, for go takes a name without one for a file
         .args(module.programs().map(Program::package))
         .current_dir(module.directory())

@@ -22,9 +22,17 @@ impl Programs {
     /// # Errors
     /// When a program has to be built and cannot be.
     pub fn find_or_build() -> Result<Self> {
+        Self::find_or_build_of(&Module::ALL)
+    }
+
+    /// Like [`Programs::find_or_build`], for some of the programs only.
+    ///
+    /// # Errors
+    /// As for [`Programs::find_or_build`].
+    pub fn find_or_build_of(modules: &[Module]) -> Result<Self> {
         let mut paths = BTreeMap::new();
         let mut missing = Vec::new();
-        for module in Module::ALL {
+        for &module in modules {
             let version = module.version()?;
             let mut is_complete = true;
             for program in module.programs() {
@@ -48,7 +56,7 @@ impl Programs {
     /// The executable of `program`.
     ///
     /// # Errors
-    /// Never for what [`Programs::find_or_build`] returned.
+    /// When the program was not among those to look for.
     pub fn path(&self, program: Program) -> Result<&Path> {
         self.paths.get(&program).map(PathBuf::as_path).with_context(|| format!("{} was not looked for", program.name()))
     }
@@ -77,7 +85,9 @@ fn installed(program: Program, wanted: &str) -> Option<PathBuf> {
 /// Whether a program that `printed` its version is of the minor version of `wanted`.
 fn is_close(printed: &str, wanted: &str) -> bool {
     match (read_version(printed), read_version(wanted)) {
-        (Some([major, minor, _]), Some([wanted_major, wanted_minor, _])) => (major, minor) == (wanted_major, wanted_minor),
+        (Some([major, minor, _]), Some([wanted_major, wanted_minor, _])) => {
+            (major, minor) == (wanted_major, wanted_minor)
+        }
         _ => false,
     }
 }

@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn every_stage_file_is_found() {
-        let names: Vec<String> = stages()
-            .unwrap()
-            .iter()
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .collect();
-        assert_eq!(names, ["node-heartbeat", "node-initialize", "pod-complete", "pod-crash", "pod-delete", "pod-ready"]);
+        let names: Vec<String> =
+            stages().unwrap().iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+        assert_eq!(
+            names,
+            ["node-heartbeat", "node-initialize", "pod-complete", "pod-crash", "pod-delete", "pod-ready"]
+        );
     }
 }

@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn go_mod_is_the_only_place_that_knows_a_version() {
-        let text = "module m\n\nrequire (\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n\ntool k8s.io/kubernetes/cmd/x\n";
+        let text =
+            "module m\n\nrequire (\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n\ntool k8s.io/kubernetes/cmd/x\n";
         assert_eq!(required(text, "k8s.io/kubernetes"), Some("v1.36.3"));
         assert_eq!(required(text, "k8s.io/kube"), None);
         for module in Module::ALL {

@@ -1,0 +1,158 @@
+//! `cargo xtask test`: every check and every test, in steps that go on after a failure.
+//!
+//! What needs no cluster comes first. The cluster is a real control plane that is started here; the tests learn where it is from
+//! `K8SUPDATER_TEST_KUBECONFIG` and `K8SUPDATER_TEST_REGISTRY`, and find the packed plugins by `K8SUPDATER_TEST_PLUGINS`.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::control_plane::ControlPlane;
+use crate::control_plane::look_up::Programs;
+use crate::step::Steps;
+use crate::{command, lint, operator, plugins, workspace};
+
+/// What to test.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Leaves out what needs a control plane.
+    #[arg(long)]
+    pub offline: bool,
+    /// Runs only this part, and what it needs; may be given more than once.
+    #[arg(long, value_name = "PART")]
+    pub only: Vec<Part>,
+    /// Arguments for the tests on the control plane, such as a part of their names.
+    #[arg(last = true, value_name = "FILTER")]
+    pub filter: Vec<String>,
+}
+
+/// A part of `cargo xtask test`, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Part {
+    /// Format, clippy, documentation, dependencies, generated files.
+    Lint,
+    /// The plugins' own tests, natively.
+    Plugins,
+    /// Everything of the host that needs no cluster, with the compiled plugins.
+    Host,
+    /// Whether an API server takes what is in deploy.
+    Deploy,
+    /// The operator on the control plane.
+    Cluster,
+}
+
+impl Part {
+    fn needs_compiled_plugins(self) -> bool {
+        match self {
+            Self::Lint | Self::Plugins => false,
+            // What is deployed includes the compiled plugins.
+            Self::Host | Self::Deploy | Self::Cluster => true,
+        }
+    }
+
+    fn needs_control_plane(self) -> bool {
+        match self {
+            Self::Lint | Self::Plugins | Self::Host => false,
+            Self::Deploy | Self::Cluster => true,
+        }
+    }
+}
+
+impl Args {
+    fn wants(&self, part: Part) -> bool {
+        (self.only.is_empty() || self.only.contains(&part)) && !(self.offline && part.needs_control_plane())
+    }
+
+    fn wants_any(&self, is_meant: impl Fn(Part) -> bool) -> bool {
+        Part::value_variants().iter().any(|&part| self.wants(part) && is_meant(part))
+    }
+}
+
+/// `cargo xtask test`.
+///
+/// # Errors
+/// When a step fails.
+pub fn run(args: &Args) -> Result<()> {
+    let mut steps = Steps::default();
+    if args.wants(Part::Lint) {
+        lint::run_in(&mut steps)?;
+    }
+    if args.wants(Part::Plugins) {
+        steps.run("tests of the plugins", || {
+            let mut cargo = command::cargo();
+            cargo.args(["test", "--workspace", "--target-dir"]).arg(workspace::plugins_native_target());
+            command::run(cargo.current_dir(workspace::plugins()))
+        })?;
+    }
+    if args.wants_any(Part::needs_compiled_plugins) {
+        steps.run("plugins for WebAssembly", plugins::run)?;
+    }
+    if args.wants(Part::Host) {
+        // The tests that need a cluster are declared with `test = false`, so they run only when they are named.
+        steps.run("tests of the host", || command::run(&mut test(&["--workspace"])))?;
+    }
+    if args.wants_any(Part::needs_control_plane) {
+        run_on_control_plane(args, &mut steps)?;
+    } else if args.only.is_empty() {
+        steps.skip("what needs a control plane: --offline");
+    }
+    steps.finish()
+}
+
+fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
+    let Some(control_plane) = steps.run("control plane", || ControlPlane::start(&Programs::find_or_build()?))? else {
+        return Ok(());
+    };
+    if args.wants(Part::Deploy) {
+        steps.run("deploy on the API server", || try_deploy(&control_plane))?;
+    }
+    if args.wants(Part::Cluster) {
+        steps.run("tests on the control plane", || {
+            let mut cargo = test(&["--package", "k8supdater", "--test", "cluster"]);
+            cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
+            cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
+            if !args.filter.is_empty() {
+                cargo.arg("--").args(&args.filter);
+            }
+            command::run(&mut cargo)
+        })?;
+    }
+    Ok(())
+}
+
+/// `cargo test` that finds the compiled plugins.
+fn test(args: &[&str]) -> Command {
+    let mut cargo = command::cargo();
+    cargo.arg("test").args(args).env("K8SUPDATER_TEST_PLUGINS", workspace::packed_plugins());
+    cargo
+}
+
+/// Lets the API server look at all of `deploy`, without keeping anything but what it needs to know for that.
+fn try_deploy(control_plane: &ControlPlane) -> Result<()> {
+    let kubectl = control_plane.kubectl();
+    operator::install_definitions(kubectl)?;
+    let namespace = workspace::root().join("deploy/operator/namespace.yaml");
+    command::run(kubectl.command("apply --server-side -f").arg(namespace))?;
+    command::run(kubectl.command("apply --server-side --dry-run=server -k").arg(workspace::root().join("deploy")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(offline: bool, only: &[Part], expected: &[Part]) {
+        let args = Args { offline, only: only.to_vec(), filter: Vec::new() };
+        let wanted: Vec<Part> = Part::value_variants().iter().copied().filter(|&part| args.wants(part)).collect();
+        assert_eq!(wanted, expected, "offline {offline}, only {only:?}");
+    }
+
+    #[test]
+    fn everything_runs_unless_something_is_chosen_or_no_control_plane_is_wanted() {
+        use Part::{Cluster, Deploy, Host, Lint, Plugins};
+        check(false, &[], &[Lint, Plugins, Host, Deploy, Cluster]);
+        check(true, &[], &[Lint, Plugins, Host]);
+        check(false, &[Cluster, Lint], &[Lint, Cluster]);
+        check(true, &[Cluster], &[]);
+    }
+}
