@@ -153,9 +153,8 @@ mod tests {
     fn any_version() -> impl Strategy<Value = Version> {
         let levels = prop::collection::vec(prop_oneof![0..3_u64, Just(u64::MAX)], 0..5);
         let tail = prop::collection::vec(0..3_u8, 0..3);
-        (0..2_u64, levels, tail, any::<bool>(), "(-alpine)?").prop_map(|(epoch, levels, tail, prerelease, flavor)| {
-            Version { epoch, levels, tail, prerelease, flavor }
-        })
+        (0..2_u64, levels, tail, any::<bool>(), "(-alpine)?")
+            .prop_map(|(epoch, levels, tail, prerelease, flavor)| Version { epoch, levels, tail, prerelease, flavor })
     }
 
     proptest! {

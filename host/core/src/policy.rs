@@ -1,0 +1,76 @@
+//! What is to be done about the tags of a repository: apply one, report one, or nothing.
+//!
+//! Start reading at [`decide`]. Each rule has a file: [`tags`] which tags are candidates, [`frontier`] on which side of the frontier they
+//! are, [`verdict`] what is said about each of them.
+
+pub mod frontier;
+pub mod verdict;
+
+mod tags;
+
+pub use frontier::Frontier;
+pub use verdict::Verdict;
+
+use std::cmp::Ordering;
+
+use crate::version::Version;
+
+/// Which rules hold for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What is left of it is for a human to decide.
+    pub frontier: Frontier,
+    /// Whether an update may go from a release to a pre-release. From one pre-release to another it always may.
+    pub allow_prereleases: bool,
+}
+
+/// A tag, and what a version parser made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// As the registry spells it, which is how it is written into a workload.
+    pub tag: String,
+    /// None if it is no version to the parser.
+    pub version: Option<Version>,
+}
+
+/// What is to be done about the candidates that were judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ruling {
+    /// Index of the candidate to apply.
+    pub update: Option<usize>,
+    /// Index of the candidate to report to a human; newer than the one to apply.
+    pub notify: Option<usize>,
+    /// One for each candidate, in the same order.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Judges `candidates`, which are all tags of the repository, against `current`, the tag that runs.
+///
+/// To apply is the greatest of those right of the frontier, to report the greatest of those left of it, if it is newer still. Neither
+/// depends on the order of the candidates; [`Ruling`] says what happens to equal versions under several names (1.0 and 1.0.0) by
+/// choosing the name that looks most like the current one.
+pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
+    let mut verdicts: Vec<Verdict> =
+        candidates.iter().map(|candidate| tags::judge(policy, current, candidate)).collect();
+    let update = tags::greatest(current, candidates, &verdicts, Verdict::Superseded);
+    let notify = tags::greatest(current, candidates, &verdicts, Verdict::BeyondFrontier);
+    // Not a matter of course: with two levels kept, 1 is followed by 1.post1, which is left of the frontier because all of 1's levels are,
+    // and by the newer 1.0.1, which is right of it.
+    let notify = notify.filter(|&notify| update.is_none_or(|update| is_newer(candidates, notify, update)));
+    if let Some(verdict) = update.and_then(|update| verdicts.get_mut(update)) {
+        *verdict = Verdict::Update;
+    }
+    Ruling { update, notify, verdicts }
+}
+
+fn is_newer(candidates: &[Tagged], one: usize, other: usize) -> bool {
+    let version = |index: usize| candidates.get(index).and_then(|candidate| candidate.version.as_ref());
+    match (version(one), version(other)) {
+        (Some(one), Some(other)) => one.order(other) == Ordering::Greater,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Which tags are candidates, and which of two candidates is greater.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::{Policy, Tagged, Verdict};
+use crate::image;
+
+/// What is to be said about one candidate, without looking at the others: [`Verdict::Superseded`] if it may be applied.
+///
+/// The first rule that refuses it speaks. That it is not newer comes early, so that the other rules speak of newer tags only.
+pub(super) fn judge(policy: &Policy, current: &Tagged, candidate: &Tagged) -> Verdict {
+    if !image::is_tag(&candidate.tag) {
+        return Verdict::InvalidTag;
+    }
+    let Some(now) = &current.version else { return Verdict::NothingToCompare };
+    let Some(version) = &candidate.version else { return Verdict::NoVersion };
+    if version.order(now) != Ordering::Greater {
+        return Verdict::NotNewer;
+    }
+    if version.flavor != now.flavor {
+        return Verdict::OtherFlavor;
+    }
+    if version.prerelease && !now.prerelease && !policy.allow_prereleases {
+        return Verdict::Prerelease;
+    }
+    match now.first_difference(version) {
+        Some(difference) if policy.frontier.is_left(difference) => Verdict::BeyondFrontier,
+        _ => Verdict::Superseded,
+    }
+}
+
+/// Index of the greatest candidate with the verdict `wanted`.
+pub(super) fn greatest(
+    current: &Tagged,
+    candidates: &[Tagged],
+    verdicts: &[Verdict],
+    wanted: Verdict,
+) -> Option<usize> {
+    let wanted = candidates.iter().zip(verdicts).enumerate().filter(|(_, (_, verdict))| **verdict == wanted);
+    let greatest = wanted.max_by(|(_, (one, _)), (_, (other, _))| order(current, one, other));
+    greatest.map(|(index, _)| index)
+}
+
+/// Which of two candidates is greater: the newer one, and among names of the same version the one that looks most like the current tag.
+///
+/// As many levels as that one has, else as many as there are: registries move short names (1.28) from patch to patch, so the longest
+/// means what it says for longest. Then the longest common beginning, for a `v` in front; then the alphabet, so that there is always
+/// an answer, and always the same.
+fn order(current: &Tagged, one: &Tagged, other: &Tagged) -> Ordering {
+    let (Some(version), Some(other_version)) = (&one.version, &other.version) else { return Ordering::Equal };
+    let likeness = |tagged: &Tagged, levels: usize| {
+        let is_as_long = current.version.as_ref().is_some_and(|current| current.levels.len() == levels);
+        (is_as_long, levels, common_beginning(&current.tag, &tagged.tag))
+    };
+    version.order(other_version).then_with(|| {
+        let likenesses = (likeness(one, version.levels.len()), likeness(other, other_version.levels.len()));
+        likenesses.0.cmp(&likenesses.1).then_with(|| Reverse(&one.tag).cmp(&Reverse(&other.tag)))
+    })
+}
+
+/// How many bytes are the same from the beginning.
+fn common_beginning(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
+}
