@@ -1,1 +1,20 @@
+//! Lists tags through the API of OCI registries, which Docker Hub and nearly all others speak
+//! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>).
+//!
+//! [`conversation`] is the plugin: what to ask, and what the answers mean. [`request`] spells the requests, [`link`] the places that
+//! answers point at, [`manifest`] finds the digest of a tag, and [`refusal`] says what an answer other than 200 means.
 
+mod conversation;
+mod link;
+mod manifest;
+mod refusal;
+mod request;
+mod settings;
+
+pub use conversation::{Oci, State};
+pub use settings::Settings;
+
+k8supdater_plugin::export!(registry: Oci, manifest: "plugin.json");
+
+#[cfg(test)]
+mod tests;

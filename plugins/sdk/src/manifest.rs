@@ -23,15 +23,17 @@
 //!
 //! | field | what it is |
 //! |---|---|
-//! | `name` | lower-case letters, digits and `-`, at most 63; kind first: `registry-`, `version-`, `notify-` |
+//! | `name` | lower-case letters, digits and, within, `-`, at most 50; kind first: `registry-`, `version-`, `notify-` |
 //! | `version` | of the plugin, as in its Cargo.toml |
 //! | `kind` | `registry`, `version-parser` or `notifier`; must agree with the interface that the component exports |
 //! | `description` | one line for people |
 //! | `license` | an SPDX expression |
-//! | `settings` | JSON Schema of the settings; `default`s at the first level are filled in before the plugin sees them |
+//! | `settings` | JSON Schema of the settings, an object; `default`s of its own properties are filled in before the plugin sees them. Without it there are no settings |
 //! | `origins` | scheme, host and port of everything it wants to talk to, each with a `reason` for whoever grants it; `$registry` is the registry of the image in question |
-//! | `slots` | credentials that its requests name; the secret is bound to a slot by the cluster's administrator |
-//! | `examples` | inputs and expected outputs; all of them must come out before the operator lets the plugin serve |
+//! | `slots` | credentials that its requests name, each with a `name`, a `scheme` and perhaps a `description`; the cluster's administrator binds a secret to a slot |
+//! | `examples` | at most 64 inputs with their expected outputs; all of them must come out before the operator lets the plugin serve |
+//!
+//! `origins` and `slots` have at most 32 entries and may be left out, the whole has at most 256 KiB, and unknown fields are refused.
 //!
 //! The `scheme` of a slot is `basic`, `bearer`, `oci-token`, `url` (the secret replaces `{slot:name}` in a URL), or
 //! `{"header": "private-token"}` for a header whose whole value is the secret.

@@ -1,0 +1,59 @@
+//! The requests of the API, and where they go.
+
+use k8supdater_plugin::{Error, HttpRequest, Repository};
+
+use crate::Settings;
+
+/// The credential slot of the plugin manifest. The host buys the token that the registry asks for.
+const SLOT: &str = "registry";
+
+/// All that a tag may point at, an index or the manifest of one image, in the words of OCI and of Docker
+/// (<https://github.com/opencontainers/image-spec/blob/main/media-types.md>,
+/// <https://distribution.github.io/distribution/spec/manifest-v2-2/>). A registry that does not see the type that it has in the list
+/// answers with another manifest, and so with another digest, or 404.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// The first page of all tags.
+pub(crate) fn tags_url(repository: &Repository, settings: &Settings) -> Result<String, Error> {
+    Ok(format!("{}/tags/list?n={}", repository_url(repository, settings)?, settings.page_size))
+}
+
+/// What `tag` points at.
+pub(crate) fn manifest_url(repository: &Repository, settings: &Settings, tag: &str) -> Result<String, Error> {
+    let is_expected = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if tag.is_empty() || tag.starts_with('.') || !tag.bytes().all(is_expected) {
+        return Err(Error::Other(format!("{tag:?} cannot be a tag")));
+    }
+    Ok(format!("{}/manifests/{tag}", repository_url(repository, settings)?))
+}
+
+/// A request for tags.
+pub(crate) fn tags(url: &str) -> HttpRequest {
+    HttpRequest::get(url).header("accept", "application/json").credential(SLOT)
+}
+
+/// A request for what a tag points at; `method` is HEAD or GET.
+pub(crate) fn manifest(method: &str, url: &str) -> HttpRequest {
+    HttpRequest::new(method, url).header("accept", ACCEPT).credential(SLOT)
+}
+
+/// The host has parsed the image reference; the check is here so that no name can ever change where a request goes.
+fn repository_url(repository: &Repository, settings: &Settings) -> Result<String, Error> {
+    let Repository { registry, name } = repository;
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
+    let is_component = |component: &str| component.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if registry.is_empty() || !registry.bytes().all(is_host) {
+        return Err(Error::Other(format!("{registry:?} cannot be a registry")));
+    }
+    if !name.bytes().all(is_name) || !name.split('/').all(is_component) {
+        return Err(Error::Other(format!("{name:?} cannot be a repository")));
+    }
+    // Docker Hub answers under another name than the one in its image references.
+    let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+    let scheme = if settings.plain_http { "http" } else { "https" };
+    Ok(format!("{scheme}://{host}/v2/{name}"))
+}
