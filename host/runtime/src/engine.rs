@@ -16,11 +16,11 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-pub(crate) use config::{FEATURES, THREAD_STACK};
+pub(crate) use config::FEATURES;
 pub(crate) use ticker::{Flight, TICK};
 
-use crate::component::Loaded;
 use crate::compile::{Cache, CacheState, CacheStatistics};
+use crate::component::Loaded;
 use crate::digest::Digest;
 use ticker::Ticker;
 
@@ -101,7 +101,7 @@ impl Engine {
         let concurrency = options.concurrency.unwrap_or(processors.max(2)).clamp(1, 256);
         let (wasm, allocator) = start(concurrency)?;
         let ticker = Ticker::start(wasm.weak()).map_err(EngineError::Ticker)?;
-        let cache = Cache::open(&options, &wasm);
+        let cache = Cache::open(options, &wasm);
         if let CacheState::Off { reason } = cache.state() {
             warn!(reason, "compiled plugins are not cached on disk");
         }
@@ -158,7 +158,10 @@ fn start(concurrency: usize) -> Result<(wasmtime::Engine, Allocator), EngineErro
         Ok(engine) => return Ok((engine, Allocator::Pooling)),
         Err(err) => err,
     };
-    warn!(error = format!("{pooling:#}"), "cannot reserve the memory pool for plugins, memory is taken as it is needed");
+    warn!(
+        error = format!("{pooling:#}"),
+        "cannot reserve the memory pool for plugins, memory is taken as it is needed"
+    );
     match wasmtime::Engine::new(&config::on_demand()) {
         Ok(engine) => Ok((engine, Allocator::OnDemand)),
         Err(err) => Err(EngineError::Unsupported(format!("{err:#}"))),

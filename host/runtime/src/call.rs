@@ -1,0 +1,174 @@
+//! Calling: one instance per call, on a thread that may be slow, with an end in any case.
+//!
+//! Each call takes one of the engine's places, gets a [store](crate::store) and an instance of its own, and loses both when it ends. The
+//! epoch ends a guest that does not end; a time-out on the clock ends the waiting if the host itself hangs. What comes back has been
+//! [checked against the contract](contract) before anyone else sees it.
+
+mod contract;
+mod error;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8supdater_core::version::Version;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::component::{Component, Exports, Loaded};
+use crate::load::LoadError;
+use crate::manifest::Kind;
+use crate::store::{self, Limits, Meter};
+use crate::wit::exchange::{Error, Reply};
+use crate::wit::notifier::{self, Notice};
+use crate::wit::registry::{self, Question, Repository};
+
+pub use error::CallError;
+
+/// Tags that are parsed in one call. JavaScript, the slowest language that was measured, takes 22 ms for as many.
+pub(crate) const CHUNK: usize = 1_000;
+
+/// Longest wait for one of the engine's places. With a deadline of 50 ms that many calls end in this time that it is not reached unless
+/// something hangs.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+impl Component {
+    /// The next turn of a conversation about the tags of a repository. The outer error is that the call failed, the inner one is the
+    /// plugin's answer. Cancel-safe: dropping the future forgets the answer; the call itself ends by its deadline.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn registry_next(
+        &self,
+        repository: Repository,
+        question: Question,
+        settings: &str,
+        state: Vec<u8>,
+        replies: Vec<Reply>,
+    ) -> Result<Result<registry::Step, Error>, CallError> {
+        let Exports::Registry(exports) = self.loaded.exports.clone() else { return self.is_no(Kind::Registry) };
+        let settings = settings.to_owned();
+        let answer = self.call(move |store, instance| {
+            exports.load(&mut *store, instance)?.call_next(store, &repository, &question, &settings, &state, &replies)
+        });
+        contract::registry(answer.await?)
+    }
+
+    /// The next turn of the delivery of a notice; as [`registry_next`](Self::registry_next) otherwise.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn notifier_next(
+        &self,
+        notice: Notice,
+        settings: &str,
+        state: Vec<u8>,
+        replies: Vec<Reply>,
+    ) -> Result<Result<notifier::Step, Error>, CallError> {
+        let Exports::Notifier(exports) = self.loaded.exports.clone() else { return self.is_no(Kind::Notifier) };
+        let settings = settings.to_owned();
+        let answer = self.call(move |store, instance| {
+            exports.load(&mut *store, instance)?.call_next(store, &notice, &settings, &state, &replies)
+        });
+        contract::notifier(answer.await?)
+    }
+
+    /// Reads `tags` as versions: as many and in the same order, `None` for what is no version. The inner error is a sentence of the
+    /// plugin's: the settings make no sense to it.
+    ///
+    /// Many tags become several calls, one after the other. Cancel-safe, as [`registry_next`](Self::registry_next) is.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn parse(
+        &self,
+        tags: Vec<String>,
+        settings: &str,
+    ) -> Result<Result<Vec<Option<Version>>, String>, CallError> {
+        let mut versions = Vec::with_capacity(tags.len());
+        let mut rest = tags;
+        // No tags are a question too: whether the settings make sense.
+        loop {
+            let later = rest.split_off(rest.len().min(CHUNK));
+            match self.parse_chunk(rest, settings.to_owned()).await? {
+                Ok(read) => versions.extend(read),
+                Err(message) => return Ok(Err(message)),
+            }
+            if later.is_empty() {
+                return Ok(Ok(versions));
+            }
+            rest = later;
+        }
+    }
+
+    async fn parse_chunk(
+        &self,
+        tags: Vec<String>,
+        settings: String,
+    ) -> Result<Result<Vec<Option<Version>>, String>, CallError> {
+        let Exports::VersionParser(exports) = self.loaded.exports.clone() else {
+            return self.is_no(Kind::VersionParser);
+        };
+        let count = tags.len();
+        let answer =
+            self.call(move |store, instance| exports.load(&mut *store, instance)?.call_parse(store, &tags, &settings));
+        contract::versions(answer.await?, count)
+    }
+
+    /// Starts an instance and looks for its functions, to find out now rather than later that they are missing or of another type.
+    ///
+    /// # Errors
+    /// [`LoadError::Start`] if there is no instance, [`LoadError::Contract`] if there is one and it is not what it should be.
+    pub(crate) async fn start(&self) -> Result<(), LoadError> {
+        let exports = self.loaded.exports.clone();
+        let started = self.call(move |store, instance| {
+            let functions = match exports {
+                Exports::Notifier(exports) => exports.load(store, instance).map(drop),
+                Exports::Registry(exports) => exports.load(store, instance).map(drop),
+                Exports::VersionParser(exports) => exports.load(store, instance).map(drop),
+            };
+            Ok(functions.map_err(|err| format!("{err:#}")))
+        });
+        started.await.map_err(LoadError::Start)?.map_err(|message| LoadError::Contract { message })
+    }
+
+    fn is_no<T>(&self, wanted: Kind) -> Result<T, CallError> {
+        Err(CallError::WrongKind { found: self.kind(), wanted })
+    }
+
+    /// Runs `work` with a fresh instance.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store<Meter>, &Instance) -> wasmtime::Result<T> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (loaded, limits) = (Arc::clone(&self.loaded), self.limits());
+        let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&loaded.engine.places).acquire_owned());
+        let place = place.await.map_err(|_| CallError::Busy { waited: LONGEST_WAIT })?;
+        let place = place.map_err(|err| CallError::Host { message: err.to_string() })?;
+        let call = tokio::task::spawn_blocking(move || {
+            // Given back when the call has really ended, not when its caller has lost patience.
+            let _place = place;
+            call_here(&loaded, limits, work)
+        });
+        match tokio::time::timeout(limits.timeout, call).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(err)) => Err(CallError::Host { message: err.to_string() }),
+            Err(_) => Err(CallError::TimedOut { timeout: limits.timeout }),
+        }
+    }
+}
+
+/// One call on this thread.
+fn call_here<T>(
+    loaded: &Loaded,
+    limits: Limits,
+    work: impl FnOnce(&mut Store<Meter>, &Instance) -> wasmtime::Result<T>,
+) -> Result<T, CallError> {
+    let _flight = loaded.engine.fly();
+    let mut store = store::build(&loaded.engine.wasm, limits);
+    let instance = loaded.instances.instantiate(&mut store);
+    let answer = instance.and_then(|instance| work(&mut store, &instance));
+    answer.map_err(|err| CallError::classify(&err, store.data().refused(), limits))
+}
+
+#[cfg(test)]
+mod tests;

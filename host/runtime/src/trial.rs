@@ -1,0 +1,190 @@
+//! The trial: a plugin's own examples, run in the sandbox before it serves.
+//!
+//! The SDK runs the same examples natively. Here the settings have to pass the plugin's schema as well, as they do in earnest.
+
+use k8supdater_core::version::Version;
+use serde_json::Value;
+
+use crate::call::CallError;
+use crate::component::Component;
+use crate::digest::Hex;
+use crate::load::LoadError;
+use crate::manifest::{
+    Examples, Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
+};
+use crate::wit::exchange::{Action, Error, Reply};
+
+/// Turns after which a conversation counts as endless, as for the operator.
+const MOST_TURNS: usize = 1_000;
+
+/// Runs all examples.
+///
+/// # Errors
+/// [`LoadError::Example`] for the first one that comes out differently.
+pub(crate) async fn run(component: &Component) -> Result<(), LoadError> {
+    let failed = |name: &str, problem: String| LoadError::Example { name: name.to_owned(), problem };
+    match &component.manifest().examples {
+        Examples::Notifier(examples) => {
+            for example in examples {
+                notifier(component, example).await.map_err(|problem| failed(&example.name, problem))?;
+            }
+        }
+        Examples::Registry(examples) => {
+            for example in examples {
+                registry(component, example).await.map_err(|problem| failed(&example.name, problem))?;
+            }
+        }
+        Examples::VersionParser(examples) => {
+            for example in examples {
+                version_parser(component, example).await.map_err(|problem| failed(&example.name, problem))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settings(component: &Component, given: &Value) -> Result<String, String> {
+    component.settings(given).map_err(|err| format!("its settings are not what the plugin's own schema allows: {err}"))
+}
+
+// The problems are shown behind the name of the plugin and the example, where "the plugin failed" reads better than "it".
+fn call_failed(err: &CallError) -> String {
+    format!("the plugin failed, {err}")
+}
+
+async fn version_parser(component: &Component, example: &VersionParserExample) -> Result<(), String> {
+    let settings = settings(component, &example.settings)?;
+    let parse =
+        async |tags: &[String]| component.parse(tags.to_vec(), &settings).await.map_err(|err| call_failed(&err));
+    let versions = match (parse(&example.tags).await?, &example.error) {
+        (Err(message), Some(expected)) if message.contains(expected) => return Ok(()),
+        (Err(message), Some(expected)) => {
+            return Err(format!("expected an error containing {expected:?}, got {message:?}"));
+        }
+        (Err(message), None) => return Err(format!("expected no error, got {message:?}")),
+        (Ok(_), Some(expected)) => return Err(format!("expected an error containing {expected:?}, got none")),
+        (Ok(versions), None) => versions,
+    };
+    if versions.len() != example.versions.len() {
+        return Err(format!("it has {} versions for {} tags", example.versions.len(), versions.len()));
+    }
+    for ((tag, got), expected) in example.tags.iter().zip(&versions).zip(&example.versions) {
+        if !is_as_expected(got.as_ref(), expected.as_ref()) {
+            return Err(format!("tag {tag:?}: expected {expected:?}, got {got:?}"));
+        }
+    }
+    let ascending =
+        parse(&example.ascending).await?.map_err(|message| format!("expected no error, got {message:?}"))?;
+    for (tags, versions) in example.ascending.windows(2).zip(ascending.windows(2)) {
+        match versions {
+            [Some(older), Some(newer)] if older.order(newer).is_lt() => {}
+            _ => return Err(format!("expected {tags:?} to be two versions in ascending order, got {versions:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn is_as_expected(got: Option<&Version>, expected: Option<&VersionExample>) -> bool {
+    match (got, expected) {
+        (None, None) => true,
+        (Some(got), Some(expected)) => {
+            got.epoch == expected.epoch
+                && got.levels == expected.levels
+                && got.prerelease == expected.prerelease
+                && got.flavor == expected.flavor
+                && expected.tail.as_ref().is_none_or(|tail| *tail == Hex(&got.tail).to_string())
+        }
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+async fn registry(component: &Component, example: &RegistryExample) -> Result<(), String> {
+    let settings = settings(component, &example.settings)?;
+    let mut tags = Vec::new();
+    let outcome = drive(&example.exchanges, async |state, replies| {
+        let answer = component.registry_next(example.repository(), example.question(), &settings, state, replies);
+        Ok(answer.await?.map(|step| {
+            tags.extend(step.tags);
+            (step.actions, step.state)
+        }))
+    });
+    check_error(outcome.await?, example.error.as_deref())?;
+    let expected = example.tags();
+    if example.error.is_none() && tags != expected {
+        return Err(format!("expected the tags {expected:?}, got {tags:?}"));
+    }
+    Ok(())
+}
+
+async fn notifier(component: &Component, example: &NotifierExample) -> Result<(), String> {
+    let settings = settings(component, &example.settings)?;
+    let outcome = drive(&example.exchanges, async |state, replies| {
+        let answer = component.notifier_next(example.notice(), &settings, state, replies);
+        Ok(answer.await?.map(|step| (step.actions, step.state)))
+    });
+    check_error(outcome.await?, example.error.as_deref())
+}
+
+/// What a turn leads to.
+type Turn = Result<(Vec<Action>, Vec<u8>), Error>;
+
+/// Calls `turn` until it asks for nothing more, and answers from `exchanges`. The outer error means that plugin and example disagree, the
+/// inner one is the plugin's answer.
+async fn drive(
+    exchanges: &[Exchange],
+    mut turn: impl AsyncFnMut(Vec<u8>, Vec<Reply>) -> Result<Turn, CallError>,
+) -> Result<Result<(), Error>, String> {
+    let mut exchanges = exchanges.iter();
+    let (mut state, mut replies) = (Vec::new(), Vec::new());
+    for _ in 0..MOST_TURNS {
+        let (actions, next_state) = match turn(state, replies).await.map_err(|err| call_failed(&err))? {
+            Ok((actions, _)) if actions.is_empty() => return ended(exchanges.len(), Ok(())),
+            Err(error) => return ended(exchanges.len(), Err(error)),
+            Ok(step) => step,
+        };
+        state = next_state;
+        replies = Vec::with_capacity(actions.len());
+        for action in actions {
+            let Action::Http(request) = action else { return Err("examples cannot answer mail".to_owned()) };
+            let got = RequestExample { method: request.method, url: request.url, credential: request.credential };
+            let exchange = exchanges.next().ok_or_else(|| format!("it asks for {got:?}, which the example lacks"))?;
+            if got != exchange.request {
+                return Err(format!("expected the request {:?}, got {got:?}", exchange.request));
+            }
+            replies.push(exchange.reply.clone());
+        }
+    }
+    Err(format!("expected an end, got none after {MOST_TURNS} turns"))
+}
+
+fn ended(left: usize, outcome: Result<(), Error>) -> Result<Result<(), Error>, String> {
+    match (left, &outcome) {
+        (0, _) => Ok(outcome),
+        (_, Ok(())) => Err(format!("it ended while {left} exchanges of the example were left")),
+        (_, Err(error)) => Err(format!("it ended with {error:?} while {left} exchanges of the example were left")),
+    }
+}
+
+fn check_error(outcome: Result<(), Error>, expected: Option<&str>) -> Result<(), String> {
+    match (outcome, expected) {
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(expected)) => Err(format!("expected the error {expected}, got none")),
+        (Err(error), Some(expected)) if case(&error) == expected => Ok(()),
+        (Err(error), Some(expected)) => Err(format!("expected the error {expected}, got {error:?}")),
+        (Err(error), None) => Err(format!("expected no error, got {error:?}")),
+    }
+}
+
+/// The case of an error, as the WIT spells it.
+fn case(error: &Error) -> &'static str {
+    match error {
+        Error::NotFound => "not-found",
+        Error::Unauthorized => "unauthorized",
+        Error::RateLimited(_) => "rate-limited",
+        Error::Unavailable(_) => "unavailable",
+        Error::InvalidSettings(_) => "invalid-settings",
+        Error::InvalidReply(_) => "invalid-reply",
+        Error::Unsupported => "unsupported",
+        Error::Other(_) => "other",
+    }
+}
