@@ -26,7 +26,7 @@ use format::{Manifest, NotifierExample, RegistryExample, VersionExample, Version
 
 use crate::notifier::Notifier;
 use crate::registry::Registry;
-use crate::version_parser::{Version, VersionParser, compare};
+use crate::version_parser::{Guest, Version, compare};
 
 /// An example that did not come out as written, or a plugin manifest that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl std::error::Error for Failed {}
 /// # Errors
 ///
 /// The first example that fails.
-pub fn run_version_parser<P: VersionParser>(manifest: &str) -> Result<(), Failed> {
+pub fn run_version_parser<P: Guest>(manifest: &str) -> Result<(), Failed> {
     for example in examples::<VersionParserExample>(manifest, "version-parser")? {
         run_one_version_parser::<P>(&example).map_err(|problem| Failed { example: example.name.clone(), problem })?;
     }
@@ -106,8 +106,8 @@ fn examples<E: serde::de::DeserializeOwned>(manifest: &str, kind: &str) -> Resul
         .collect()
 }
 
-fn run_one_version_parser<P: VersionParser>(example: &VersionParserExample) -> Result<(), String> {
-    let parse = |tags: &[String]| crate::version_parser::parse::<P>(tags, &example.settings.to_string());
+fn run_one_version_parser<P: Guest>(example: &VersionParserExample) -> Result<(), String> {
+    let parse = |tags: &[String]| P::parse(tags.to_vec(), example.settings.to_string());
     match (parse(&example.tags), &example.error) {
         (Err(err), Some(expected)) if err.contains(expected) => return Ok(()),
         (Err(err), Some(expected)) => return Err(format!("expected an error containing {expected:?}, got {err:?}")),

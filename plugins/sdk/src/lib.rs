@@ -34,7 +34,7 @@ pub mod examples;
 pub mod manifest;
 pub mod notifier;
 pub mod registry;
-mod settings;
+pub mod settings;
 pub mod text;
 pub mod version_parser;
 

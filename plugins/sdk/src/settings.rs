@@ -1,4 +1,4 @@
-//! Settings as the host hands them over: JSON text.
+//! Settings as the host hands them over: JSON text. Only who implements a raw `Guest` has to read them; the traits do it themselves.
 
 use serde::de::DeserializeOwned;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 ///
 /// A sentence naming the field and what was expected. The host has checked the text against the schema before, so this means
 /// that schema and type have drifted apart, or that the plugin was called by something other than the host.
-pub(crate) fn parse<S: DeserializeOwned>(settings: &str) -> Result<S, String> {
+pub fn parse<S: DeserializeOwned>(settings: &str) -> Result<S, String> {
     // No settings at all is the same as an empty object.
     let settings = if settings.trim().is_empty() { "{}" } else { settings };
     serde_json::from_str(settings).map_err(|err| format!("the settings cannot be read: {err}"))

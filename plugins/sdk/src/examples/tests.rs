@@ -1,6 +1,7 @@
 use super::*;
 use crate::exchange::{Error, HttpRequest, Replies};
 use crate::registry::{Asked, NoSettings, Step, Tag};
+use crate::version_parser::VersionParser;
 
 /// Reads numbers; `13` it takes for the same version as `12`.
 struct Numbers;
