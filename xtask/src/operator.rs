@@ -17,7 +17,7 @@ use crate::{command, step, stop, workspace};
 pub const NAME: &str = "k8supdater";
 
 /// How long the operator may need to get ready. An unoptimised one compiles the plugins in 10 s, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long it may take to finish what it is doing; it gives itself 20 s.
 const GRACE: Duration = Duration::from_secs(25);

@@ -4,6 +4,7 @@
 //! else's plugin. `target/plugins` gets all of them, for tests; `deploy/plugins` gets those that are shipped, compressed, for
 //! kustomize to make ConfigMaps of.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,8 +29,8 @@ const LARGEST_CONFIG_MAP: u64 = 1024 * 1024;
 /// When there is no toolchain, a plugin does not build, the packer refuses one, or a shipped one is too large for a ConfigMap.
 pub fn run() -> Result<()> {
     let modules = build()?;
-    let packer = operator::build(Profile::Debug)?;
-    let plugins = modules.iter().map(|module| pack(&packer, module)).collect::<Result<Vec<_>>>()?;
+    let program = operator::build(Profile::Debug)?;
+    let plugins = modules.iter().map(|module| pack(&program, module)).collect::<Result<Vec<_>>>()?;
     print!("{}", table(&plugins));
     plugins.iter().try_for_each(check)
 }
@@ -97,22 +98,22 @@ fn modules(metadata: &Value, output: &Path) -> Vec<Module> {
 }
 
 /// Packs `module` unless that has been done, and looks at the result.
-fn pack(packer: &Path, module: &Module) -> Result<Plugin> {
+fn pack(program: &Path, module: &Module) -> Result<Plugin> {
     let packed = workspace::packed_plugins().join(format!("{}.wasm", module.name));
     let mut outputs = vec![packed.clone()];
     if module.is_shipped() {
         outputs.push(workspace::root().join("deploy/plugins").join(format!("{}.wasm.gz", module.name)));
     }
     for output in outputs {
-        if !is_newer(&output, &[packer, &module.path])? {
+        if !is_newer(&output, &[program, &module.path])? {
             let parent = output.parent().context("a file has a directory")?;
             fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-            let mut command = Command::new(packer);
+            let mut command = Command::new(program);
             command.args(["plugin", "pack"]).arg(&module.path).arg("-o").arg(&output);
             command::output(&mut command).with_context(|| format!("cannot pack {}", module.name))?;
         }
     }
-    let shown = command::output(Command::new(packer).args(["plugin", "inspect", "--json"]).arg(&packed))?;
+    let shown = command::output(Command::new(program).args(["plugin", "inspect", "--json"]).arg(&packed))?;
     let shown: Value = serde_json::from_str(&shown).context("`k8supdater plugin inspect --json` wrote no JSON")?;
     Ok(Plugin {
         name: module.name.clone(),
@@ -145,7 +146,8 @@ fn table(plugins: &[Plugin]) -> String {
     for plugin in plugins {
         let Plugin { name, size, compressed, digest, .. } = plugin;
         let shipped = if plugin.is_shipped { "yes" } else { "no" };
-        text.push_str(&format!("{name:<20} {size:>10} {compressed:>10}  {shipped:<8} {digest}\n"));
+        writeln!(text, "{name:<20} {size:>10} {compressed:>10}  {shipped:<8} {digest}")
+            .expect("a String takes everything");
     }
     text
 }

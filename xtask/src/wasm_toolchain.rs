@@ -17,7 +17,7 @@ use crate::stop::{self, Awaited};
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How long rustup may try. The library has 20 MB; without a network rustup can spend minutes on attempts.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Debian's compiler, Cargo, and the sources of the standard library, in versions that are made for the web.
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];

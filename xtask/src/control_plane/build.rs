@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::program::{Module, Program};
+use crate::hex::hex;
 use crate::stop::{self, Awaited};
 use crate::{cache, command, process, step};
 
@@ -56,7 +57,7 @@ fn directory(module: Module) -> Result<PathBuf> {
         hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
     }
     hash.update(module.linker_flags(&version));
-    let fingerprint: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = hex(&hash.finalize()[..6]);
     Ok(cache::directory()?.join("control-plane").join(format!("{}-{version}-{fingerprint}", module.name())))
 }
 
@@ -131,7 +132,7 @@ fn go_build(module: Module, version: &str, output: &Path, title: &str) -> Result
     let stderr = child.stderr.take().context("go build has no standard error")?;
     let reader = thread::spawn({
         let told = Arc::clone(&told);
-        move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| told.take(line))
+        move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| told.take(&line))
     });
     let mut reported = Instant::now();
     let status = loop {
@@ -164,7 +165,7 @@ struct Told {
 }
 
 impl Told {
-    fn take(&self, line: String) {
+    fn take(&self, line: &str) {
         if line.starts_with("go: downloading ") {
             self.downloaded.fetch_add(1, Ordering::Relaxed);
         } else if !line.is_empty() && !line.contains([' ', ':', '\t', '#']) {
@@ -172,7 +173,7 @@ impl Told {
             self.compiled.fetch_add(1, Ordering::Relaxed);
         } else {
             let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-            rest.push_str(&line);
+            rest.push_str(line);
             rest.push('\n');
         }
     }
@@ -194,10 +195,10 @@ mod tests {
     #[test]
     fn progress_counts_packages_and_keeps_errors() {
         let told = Told::default();
-        told.take("go: downloading k8s.io/api v0.36.3".to_owned());
+        told.take("go: downloading k8s.io/api v0.36.3");
         assert_eq!(told.progress(), "1 modules downloaded");
         for line in ["k8s.io/api/core/v1", "vendor/golang.org/x/net", "# k8s.io/api", "a.go:1:2: undefined: x"] {
-            told.take(line.to_owned());
+            told.take(line);
         }
         assert_eq!(told.progress(), "2 packages compiled");
         assert_eq!(told.rest(), "# k8s.io/api\na.go:1:2: undefined: x\n");

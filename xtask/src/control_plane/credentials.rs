@@ -11,6 +11,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::hex::hex;
+
 /// A user of the API server with a token.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -103,7 +105,7 @@ pub fn write_secret(path: &Path, text: &str) -> Result<()> {
 }
 
 fn token() -> Result<String> {
-    Ok(random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&random::<16>()?))
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

@@ -54,7 +54,10 @@ fn stages() -> Result<Vec<PathBuf>> {
         }
     }
     files.sort();
-    if files.is_empty() { bail!("{} holds no Stage objects", directory.display()) } else { Ok(files) }
+    if files.is_empty() {
+        bail!("{} holds no Stage objects", directory.display());
+    }
+    Ok(files)
 }
 
 /// A list of Node objects for kwok to bring to life.
@@ -90,9 +93,8 @@ pub fn all_are_schedulable(kubectl: &Kubectl) -> Result<bool> {
 }
 
 fn is_schedulable(node: &Value) -> bool {
-    let none = Vec::new();
-    let conditions = node["status"]["conditions"].as_array().unwrap_or(&none);
-    let taints = node["spec"]["taints"].as_array().unwrap_or(&none);
+    let conditions = node["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let taints = node["spec"]["taints"].as_array().map(Vec::as_slice).unwrap_or_default();
     conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
         && taints.iter().all(|taint| taint["key"] == LABEL)
 }

@@ -133,26 +133,22 @@ impl Module {
     ///
     /// kubectl and clients refuse an API server that cannot tell its version; the others only look odd without.
     pub fn linker_flags(self, version: &str) -> String {
-        let mut flags = "-s -w".to_owned();
-        match self {
-            Self::Etcd => {}
+        let variables: Vec<String> = match self {
+            Self::Etcd => Vec::new(),
             Self::Kubernetes => {
                 let mut numbers = version.trim_start_matches('v').split('.');
                 let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-                for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-                    for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
-                        flags.push_str(&format!(" -X {package}.{name}={value}"));
-                    }
-                }
+                let values = [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)];
+                ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
+                    .iter()
+                    .flat_map(|package| values.map(|(name, value)| format!("{package}.{name}={value}")))
+                    .collect()
             }
-            Self::Kwok => {
-                flags.push_str(&format!(" -X sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v')));
-            }
-            Self::Registry => {
-                flags.push_str(&format!(" -X github.com/distribution/distribution/v3/version.version={version}"));
-            }
-        }
-        flags
+            Self::Kwok => vec![format!("sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v'))],
+            Self::Registry => vec![format!("github.com/distribution/distribution/v3/version.version={version}")],
+        };
+        let flags = variables.iter().map(|variable| format!("-X {variable}"));
+        std::iter::once("-s -w".to_owned()).chain(flags).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -25,7 +25,7 @@ pub const NAMESPACE: &str = "demo";
 const NODES: [&str; 2] = ["k8supdater-demo-1", "k8supdater-demo-2"];
 
 /// How long simulated nodes may take to become Ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A cluster with simulated nodes, and a registry. Dropping it removes all that the demo has created.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Cluster(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Own(ControlPlane),
+    Own(Box<ControlPlane>),
     Given(Box<Given>),
 }
 
@@ -54,7 +54,7 @@ impl Cluster {
     /// # Errors
     /// When it cannot be built or started.
     pub fn start() -> Result<Self> {
-        Ok(Self(Inner::Own(ControlPlane::start(&Programs::find_or_build()?)?)))
+        Ok(Self(Inner::Own(Box::new(ControlPlane::start(&Programs::find_or_build()?)?))))
     }
 
     /// Adds simulated nodes to the cluster of the current context of `kubeconfig`, and starts a registry beside it.

@@ -22,7 +22,7 @@ const MAJOR: &str = "2.0.0";
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long each expected thing may take to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The parts that play.
 #[derive(Debug)]
