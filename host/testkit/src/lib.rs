@@ -1,1 +1,43 @@
+//! What tests share: a registry that can be told to fail, builders for objects, and the operator on a real control plane.
+//!
+//! Development only. Whatever goes wrong in here is the failure of a test, so functions panic with a sentence that says what to do
+//! instead of returning errors. In reading order:
+//!
+//! - [`Stage`] is what one test plays on: namespaces of its own, the operator's shipped rights, plugins, waiting with an account of
+//!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
+//! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
+//! - [`Registry`] pushes images to a real registry; [`FakeRegistry`] speaks the same wire format, counts, and fails on demand.
+//! - [`objects`] builds Deployments, handlers, plugins and ConfigMaps.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
+
+pub mod objects;
+
+mod cluster;
+mod eventually;
+mod fake_registry;
+mod operator;
+mod rbac;
+mod registry;
+mod stage;
+mod surroundings;
+
+pub use cluster::Cluster;
+pub use eventually::{PATIENCE, eventually};
+pub use fake_registry::{FakeRegistry, Fault, Part, Seen};
+pub use operator::{Exit, Operator};
+pub use registry::Registry;
+pub use stage::Stage;
+pub use surroundings::Surroundings;
+
+/// An HTTP client that trusts nobody and goes straight to the loopback interface.
+fn http_client() -> reqwest::Client {
+    install_crypto();
+    reqwest::Client::builder().no_proxy().build().expect("a client without certificates can always be built")
+}
+
+/// rustls wants to know once which implementation of cryptography it uses.
+fn install_crypto() {
+    // An error says that it is known already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,132 @@
+//! Objects as users write them.
+//!
+//! Handlers and plugins are built as JSON, because tests also write ones that the operator's own types could not hold; see
+//! [`DynamicObject`].
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::{GroupVersionKind, ObjectMeta};
+use serde_json::{Value, json};
+
+/// A Deployment with one pod, and one container for each name and image.
+pub fn deployment(name: &str, containers: &[(&str, &str)]) -> Deployment {
+    deployment_with(name, containers, &json!({}))
+}
+
+/// The same with further fields of its spec, such as `replicas` or `progressDeadlineSeconds`.
+///
+/// # Panics
+/// When `spec` does not fit.
+pub fn deployment_with(name: &str, containers: &[(&str, &str)], spec: &Value) -> Deployment {
+    let labels = json!({"app": name});
+    let containers: Vec<Value> = containers.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
+    let mut object = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        },
+    });
+    merge(&mut object["spec"], spec);
+    serde_json::from_value(object).expect("the fields of spec are those of a Deployment")
+}
+
+/// A `VersioningHandler` that looks after the Deployment of the same name with the plugin `oci` every second, and the frontier at 2.
+/// `spec` says what is different.
+pub fn handler(name: &str, spec: &Value) -> DynamicObject {
+    let mut object = json!({"deployment": name, "containerregistry": "oci", "frontier": 2, "interval": "1s"});
+    merge(&mut object, spec);
+    DynamicObject::new(name, &handlers()).data(json!({"spec": object}))
+}
+
+/// A Plugin whose bytes are in the ConfigMap of the same name. `spec` adds grants, settings and limits.
+pub fn plugin(name: &str, spec: &Value) -> DynamicObject {
+    let mut object = json!({"source": {"configMap": {"name": name}}});
+    merge(&mut object, spec);
+    DynamicObject::new(name, &plugins()).data(json!({"spec": object}))
+}
+
+/// How the bytes of a component lie in a ConfigMap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// As they are, under `plugin.wasm`.
+    Plain,
+    /// Compressed, under `plugin.wasm.gz`.
+    Gzip,
+}
+
+/// A ConfigMap with the bytes of a component.
+pub fn config_map(name: &str, bytes: &[u8], packing: Packing) -> ConfigMap {
+    let (key, bytes) = match packing {
+        Packing::Plain => ("plugin.wasm", bytes.to_vec()),
+        Packing::Gzip => ("plugin.wasm.gz", gzip(bytes)),
+    };
+    ConfigMap {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        binary_data: Some(BTreeMap::from([(key.to_owned(), ByteString(bytes))])),
+        ..ConfigMap::default()
+    }
+}
+
+/// A Secret with these keys.
+pub fn secret(name: &str, values: &[(&str, &str)]) -> Secret {
+    Secret {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        string_data: Some(values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
+        ..Secret::default()
+    }
+}
+
+/// The kind `VersioningHandler`, for clients that have no type for it.
+pub fn handlers() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("k8supdater.dev", "v1", "VersioningHandler"))
+}
+
+/// The kind `Plugin`, for clients that have no type for it.
+pub fn plugins() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("k8supdater.dev", "v1", "Plugin"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing into memory cannot fail")
+}
+
+/// Lays the keys of `over` over those of `object`; null removes one.
+fn merge(object: &mut Value, over: &Value) {
+    let (Some(object), Some(over)) = (object.as_object_mut(), over.as_object()) else { panic!("{over} is no object") };
+    for (key, value) in over {
+        if value.is_null() {
+            object.remove(key);
+        } else {
+            object.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_test_says_is_laid_over_what_is_usual() {
+        let built = handler("web", &json!({"frontier": null, "interval": "5s", "suspend": true}));
+        let expected = json!({"deployment": "web", "containerregistry": "oci", "interval": "5s", "suspend": true});
+        assert_eq!(built.data["spec"], expected);
+        assert_eq!((handlers().plural.as_str(), plugins().plural.as_str()), ("versioninghandlers", "plugins"));
+    }
+
+    #[test]
+    fn a_compressed_component_is_smaller_and_named_so() {
+        let map = config_map("oci", &[0; 10_000], Packing::Gzip).binary_data.unwrap();
+        assert!(map["plugin.wasm.gz"].0.len() < 1_000);
+    }
+}

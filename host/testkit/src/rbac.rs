@@ -1,0 +1,163 @@
+//! The operator's rights as they are shipped, given to a `ServiceAccount` of each test.
+//!
+//! Whatever the operator needs beyond `deploy/operator/rbac.yaml` is refused, and a test fails. Two things are changed so that tests can
+//! run side by side: the operator's namespace, and the rights on handlers and workloads, which are given for the watched namespaces
+//! instead of the whole cluster.
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Client;
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use kube::config::Kubeconfig;
+use serde_json::{Value, json};
+
+use crate::cluster::{self, Cluster, client, shipped};
+use crate::{PATIENCE, eventually, objects};
+
+const RBAC: &str = "deploy/operator/rbac.yaml";
+
+/// The roles that are the same for all tests.
+pub(crate) fn cluster_roles() -> Vec<DynamicObject> {
+    shipped(RBAC).into_iter().filter(|object| kind(object) == "ClusterRole").collect()
+}
+
+/// Gives the shipped rights to a new `ServiceAccount` in `own`, and waits until they are in force.
+///
+/// # Panics
+/// When the API server refuses, or the rights are not even enough to list handlers and plugins.
+pub(crate) async fn grant(cluster: &Cluster, own: &str, watched: &[String]) -> Kubeconfig {
+    let objects = adapt(shipped(RBAC), own, watched);
+    let account = account(&objects);
+    for object in &objects {
+        cluster.apply(object).await;
+    }
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), own);
+    if accounts.get_opt(&account).await.expect("ServiceAccounts can be read").is_none() {
+        cluster.apply(&service_account(&account, own)).await;
+    }
+    let request = TokenRequest {
+        spec: Some(TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }),
+        ..TokenRequest::default()
+    };
+    let issued = accounts.create_token_request(&account, &PostParams::default(), &request).await;
+    let status = issued.expect("a token can be had").status;
+    let token = status.and_then(|status| status.token).expect("an issued token is in the status");
+    let kubeconfig = cluster.kubeconfig_with_token(&token);
+    wait_until_in_force(client(&kubeconfig).await, own, watched).await;
+    kubeconfig
+}
+
+/// The API server learns of new bindings through a watch, which takes a moment.
+async fn wait_until_in_force(client: Client, own: &str, watched: &[String]) {
+    let plugins: Api<DynamicObject> = Api::namespaced_with(client.clone(), own, &objects::plugins());
+    let in_own = [plugins];
+    let in_watched = watched.iter().map(|namespace| {
+        let handlers: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &objects::handlers());
+        handlers
+    });
+    for api in in_own.into_iter().chain(in_watched) {
+        let listed = eventually(PATIENCE, async || {
+            api.list(&ListParams::default().limit(1)).await.map_err(|err| err.to_string())
+        });
+        listed.await.unwrap_or_else(|last| panic!("{RBAC} does not even let the operator list its objects: {last}"));
+    }
+}
+
+fn kind(object: &DynamicObject) -> &str {
+    object.types.as_ref().map_or("", |types| types.kind.as_str())
+}
+
+/// The shipped objects, but for another namespace, and with the rights on the whole cluster given for `watched` only.
+fn adapt(shipped: Vec<DynamicObject>, own: &str, watched: &[String]) -> Vec<DynamicObject> {
+    let mut adapted = Vec::new();
+    for mut object in shipped {
+        for subject in object.data["subjects"].as_array_mut().into_iter().flatten() {
+            subject["namespace"] = Value::from(own);
+        }
+        match kind(&object) {
+            "ServiceAccount" | "Role" | "RoleBinding" => {
+                object.metadata.namespace = Some(own.to_owned());
+                adapted.push(object);
+            }
+            "ClusterRoleBinding" => adapted.extend(watched.iter().map(|namespace| {
+                let mut binding = object.clone();
+                if let Some(types) = &mut binding.types {
+                    "RoleBinding".clone_into(&mut types.kind);
+                }
+                binding.metadata.namespace = Some(namespace.clone());
+                binding
+            })),
+            _ => {}
+        }
+    }
+    adapted
+}
+
+/// Name of the `ServiceAccount` that all bindings are for.
+fn account(objects: &[DynamicObject]) -> String {
+    let mut names: Vec<&str> = objects
+        .iter()
+        .filter_map(|object| object.data["subjects"].as_array())
+        .flatten()
+        .filter_map(|subject| subject["name"].as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
+        [name] => (*name).to_owned(),
+        names => panic!("the bindings of {RBAC} should be for one ServiceAccount, they are for {names:?}"),
+    }
+}
+
+fn service_account(name: &str, namespace: &str) -> DynamicObject {
+    let object = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace},
+    });
+    cluster::parse(&object.to_string()).remove(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::ResourceExt;
+
+    #[test]
+    fn rights_on_the_cluster_become_rights_on_the_watched_namespaces() {
+        let stream = r"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: operator, namespace: shipped}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: workloads}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: workloads}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: workloads}
+subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: plugins, namespace: shipped}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: plugins}
+subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
+";
+        let adapted = adapt(cluster::parse(stream), "own", &["a".to_owned(), "b".to_owned()]);
+        let found: Vec<_> = adapted
+            .iter()
+            .map(|object| (kind(object).to_owned(), object.name_any(), object.namespace().unwrap()))
+            .collect();
+        let expected = [
+            ("ServiceAccount", "operator", "own"),
+            ("RoleBinding", "workloads", "a"),
+            ("RoleBinding", "workloads", "b"),
+            ("RoleBinding", "plugins", "own"),
+        ];
+        assert_eq!(found, expected.map(|(kind, name, place)| (kind.to_owned(), name.to_owned(), place.to_owned())));
+        assert!(adapted.iter().skip(1).all(|object| object.data["subjects"][0]["namespace"] == "own"));
+        assert_eq!(account(&adapted), "operator");
+    }
+}

@@ -1,0 +1,264 @@
+//! What one test plays on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::objects::{self, Packing};
+use crate::{Cluster, Operator, PATIENCE, Registry, eventually, rbac};
+
+/// Two new namespaces, one for the operator with its plugins and one that it watches, and the operator with its shipped rights on them.
+///
+/// When it is dropped the operator is killed and the namespaces are deleted; a test that fails leaves the namespaces to look at.
+pub struct Stage {
+    /// The control plane.
+    pub cluster: Cluster,
+    /// The namespace of handlers and workloads.
+    pub namespace: String,
+    /// The operator's own namespace.
+    pub own_namespace: String,
+    /// The operator, not started yet.
+    pub operator: Operator,
+    /// Holds the operator's log and kubeconfig.
+    directory: TempDir,
+}
+
+impl Stage {
+    /// A stage for a test called `name`, with the binary `program`. Compiled plugins are kept below `scratch` for all tests.
+    ///
+    /// # Panics
+    /// When there is no control plane, or it refuses.
+    pub async fn new(program: &str, scratch: &Path, name: &str) -> Self {
+        let cluster = Cluster::connect().await;
+        let (namespace, own_namespace) =
+            (cluster.create_namespace(name).await, cluster.create_namespace(&format!("{name}-op")).await);
+        let kubeconfig = rbac::grant(&cluster, &own_namespace, std::slice::from_ref(&namespace)).await;
+        let directory = tempfile::tempdir().expect("a temporary directory can be created");
+        let path = directory.path().join("kubeconfig");
+        let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig can be written");
+        std::fs::write(&path, text).expect("a file can be written");
+        let args = [
+            format!("--kubeconfig={}", path.display()),
+            format!("--namespace={own_namespace}"),
+            format!("--watch-namespaces={namespace}"),
+            "--health-address=127.0.0.1:0".to_owned(),
+            format!("--cache-dir={}", scratch.join("compiled-plugins").display()),
+            "--log=info,k8supdater=debug".to_owned(),
+        ];
+        let args = args.into_iter().map(Into::into).collect();
+        let operator = Operator::new(program, args, directory.path().join("operator.log"));
+        Self { cluster, namespace, own_namespace, operator, directory }
+    }
+
+    /// A directory for files of this test.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The real registry. Repositories of this test should begin with its namespace's name, which nobody else uses.
+    pub fn registry(&self) -> Registry {
+        Registry::new(&self.cluster.surroundings.registry)
+    }
+
+    /// A client for a kind in the watched namespace.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.cluster.client.clone(), &self.namespace)
+    }
+
+    /// A client for a kind in the operator's own namespace.
+    pub fn own_api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.cluster.client.clone(), &self.own_namespace)
+    }
+
+    /// A client for handlers as JSON.
+    pub fn handlers(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.cluster.client.clone(), &self.namespace, &objects::handlers())
+    }
+
+    /// A client for plugins as JSON.
+    pub fn plugins(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.cluster.client.clone(), &self.own_namespace, &objects::plugins())
+    }
+
+    /// Creates a Deployment with these containers and waits until its pods run.
+    pub async fn deploy(&self, name: &str, containers: &[(&str, &str)]) {
+        self.deploy_as(&objects::deployment(name, containers)).await;
+    }
+
+    /// Creates this Deployment and waits until its pods run.
+    pub async fn deploy_as(&self, deployment: &Deployment) {
+        let api: Api<Deployment> = self.api();
+        create(&api, deployment).await;
+        let name = deployment.name_any();
+        self.eventually(&format!("the pods of {name} run"), async || {
+            let status = api.get(&name).await.map_err(|err| err.to_string())?.status.unwrap_or_default();
+            let wanted = deployment.spec.replicas.unwrap_or(1);
+            (status.available_replicas == Some(wanted)).then_some(()).ok_or_else(|| format!("{status:?}"))
+        })
+        .await;
+    }
+
+    /// Creates a handler for the Deployment of the same name; see [`objects::handler`].
+    pub async fn handle(&self, name: &str, spec: &Value) {
+        create(&self.handlers(), &objects::handler(name, spec)).await;
+    }
+
+    /// Creates a ConfigMap with a packed component and a Plugin that uses it; see [`objects::plugin`].
+    pub async fn plug(&self, name: &str, component: &str, spec: &Value) {
+        let bytes = self.cluster.surroundings.component(component);
+        create(&self.own_api(), &objects::config_map(name, &bytes, Packing::Gzip)).await;
+        create(&self.plugins(), &objects::plugin(name, spec)).await;
+    }
+
+    /// Puts other bytes into the ConfigMap of a plugin.
+    pub async fn replace_component(&self, name: &str, bytes: &[u8], packing: Packing) {
+        let api: Api<ConfigMap> = self.own_api();
+        let params = PostParams::default();
+        api.replace(name, &params, &objects::config_map(name, bytes, packing))
+            .await
+            .expect("a ConfigMap can be replaced");
+    }
+
+    /// Image of a container of a Deployment.
+    pub async fn image(&self, deployment: &str, container: &str) -> String {
+        let found = self.api::<Deployment>().get(deployment).await.expect("the Deployment exists");
+        let pod = found.spec.template.spec.unwrap_or_default();
+        let container = pod.containers.into_iter().find(|found| found.name == container);
+        container.and_then(|container| container.image).expect("the container exists and has an image")
+    }
+
+    /// Sets the image of a container of a Deployment, as a human does with `kubectl set image`.
+    pub async fn set_image(&self, deployment: &str, container: &str, image: &str) {
+        let containers = json!([{"name": container, "image": image}]);
+        let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+        let patch = kube::api::Patch::Strategic(&patch);
+        let api: Api<Deployment> = self.api();
+        api.patch(deployment, &kube::api::PatchParams::default(), &patch).await.expect("an image can be set");
+    }
+
+    /// How many pod templates a Deployment has had: one `ReplicaSet` stands for each.
+    pub async fn count_rollouts(&self, deployment: &str) -> usize {
+        let api: Api<ReplicaSet> = self.api();
+        let of_deployment = ListParams::default().labels(&format!("app={deployment}"));
+        api.list(&of_deployment).await.expect("ReplicaSets can be listed").items.len()
+    }
+
+    /// The operator's Events about a handler, oldest first: reason and note.
+    pub async fn events(&self, handler: &str) -> Vec<(String, String)> {
+        let api: Api<Event> = self.api();
+        let mut events = api.list(&ListParams::default()).await.expect("Events can be listed").items;
+        events.retain(|event| {
+            let regarding = event.regarding.as_ref().and_then(|regarding| regarding.name.as_deref());
+            let kind = event.regarding.as_ref().and_then(|regarding| regarding.kind.as_deref());
+            kind == Some("VersioningHandler") && regarding == Some(handler)
+        });
+        events.sort_by(|one, other| one.event_time.cmp(&other.event_time));
+        events.into_iter().map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
+    }
+
+    /// How many Events with that reason there are about a handler.
+    pub async fn count_events(&self, handler: &str, reason: &str) -> usize {
+        self.events(handler).await.iter().filter(|(found, _)| found == reason).count()
+    }
+
+    /// Waits until `probe` is content.
+    ///
+    /// # Panics
+    /// When that does not happen in [`PATIENCE`]; the message shows what `probe` said last, and the state of all objects of the test.
+    pub async fn eventually<T>(&self, what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+        self.within(PATIENCE, what, probe).await
+    }
+
+    /// The same with another patience.
+    ///
+    /// # Panics
+    /// As [`Stage::eventually`].
+    pub async fn within<T>(&self, patience: Duration, what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+        match eventually(patience, probe).await {
+            Ok(value) => value,
+            Err(last) => {
+                panic!("after {patience:?} it is not so that {what}; instead: {last}\n{}", self.account().await)
+            }
+        }
+    }
+
+    /// What there is, for the message of a failing test.
+    pub async fn account(&self) -> String {
+        let mut account = String::new();
+        for (kind, listed) in [
+            ("handler", self.handlers().list(&ListParams::default()).await),
+            ("plugin", self.plugins().list(&ListParams::default()).await),
+        ] {
+            for object in listed.map(|list| list.items).unwrap_or_default() {
+                let name = object.name_any();
+                account.extend(["--- ", kind, " ", &name, "\n", &yaml(&object.data)]);
+            }
+        }
+        let events = self.api::<Event>().list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
+        account.push_str("--- Events\n");
+        for event in events {
+            let about = event.regarding.and_then(|regarding| regarding.name).unwrap_or_default();
+            let (reason, note) = (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
+            account.extend([&about, ": ", &reason, ": ", &note, "\n"]);
+        }
+        account
+    }
+
+    async fn delete_namespaces(&self) {
+        // The client of the test belongs to a runtime that may be about to end.
+        let client = crate::cluster::client(self.cluster.kubeconfig()).await;
+        let api: Api<Namespace> = Api::all(client);
+        for name in [&self.namespace, &self.own_namespace] {
+            // What is left behind is removed with the control plane.
+            let _ = api.delete(name, &DeleteParams::background()).await;
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.operator.kill();
+        if std::thread::panicking() {
+            eprintln!("namespaces {} and {} are left as they are", self.namespace, self.own_namespace);
+            return;
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(self.delete_namespaces());
+                }
+            });
+        });
+    }
+}
+
+/// Creates `object`.
+async fn create<K>(api: &Api<K>, object: &K)
+where
+    K: Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    if let Err(err) = api.create(&PostParams::default(), object).await {
+        panic!("cannot create {}: {err}", object.name_any());
+    }
+}
+
+fn yaml(value: &Value) -> String {
+    serde_yaml_ng::to_string(value).unwrap_or_else(|_| value.to_string())
+}
