@@ -13,11 +13,12 @@ pub(crate) fn spin() -> ! {
     }
 }
 
-/// Takes memory and writes to it, 1 MiB at a time, until there is no more, and traps then: provokes the limit of memory.
+/// Takes memory, 1 MiB at a time, until there is no more, and traps then: provokes the limit of memory. It does not write to it, which
+/// would take so long that the deadline might come first.
 pub(crate) fn eat_memory() -> ! {
     let mut eaten = Vec::new();
     loop {
-        eaten.push(black_box(vec![1_u8; MIB]));
+        eaten.push(black_box(Vec::<u8>::with_capacity(MIB)));
     }
 }
 

@@ -60,16 +60,19 @@ fn start(tag: &str) -> Option<usize> {
     None
 }
 
-/// The longest version at the beginning of `text`, how it is written there, and what follows.
+/// The longest version at the beginning of `text`, how it is written there, and the flavor that follows.
+///
+/// Only ends with nothing or a letter behind them are tried: a digit would continue the version (`1.2.3-rc.1.2` is not a flavor `.2` of
+/// 1.2.3rc1). Whatever is a version up to one of them is one up to each before it as well, so the first that is none ends the search, and
+/// no tag takes long, however it is made. Behind a `+` nothing tells a flavor from the local version, so all of it is the latter.
 fn longest_version(text: &str) -> Option<(Version, &str, &str)> {
-    let ends = text.char_indices().rev().filter(|(_, character)| "-_.".contains(*character)).map(|(end, _)| end);
-    for end in std::iter::once(text.len()).chain(ends) {
-        let (version, suffix) = text.split_at_checked(end)?;
-        if let Some(parsed) = parse(version) {
-            return is_flavor(suffix).then_some((parsed, version, suffix));
-        }
-    }
-    None
+    let is_end = |pair: &[u8]| matches!(pair, [b'-' | b'_' | b'.', letter] if letter.is_ascii_alphabetic());
+    let ends = text.as_bytes().windows(2).enumerate().filter(|(_, pair)| is_end(pair)).map(|(end, _)| end);
+    let most = if text.contains('+') { 0 } else { text.len() };
+    let (version, end) =
+        ends.take(most).chain([text.len()]).map_while(|end| Some((parse(text.get(..end)?)?, end))).last()?;
+    let (text, suffix) = text.split_at_checked(end)?;
+    (!is_broken_version(suffix)).then_some((version, text, suffix))
 }
 
 /// PEP 440, and `1.0_5` like `1.0-5`: a post-release, which is how Java images count their builds (`17.0.8_7`). Docker tags have no `+`.
@@ -81,17 +84,12 @@ fn parse(text: &str) -> Option<Version> {
     })
 }
 
-/// Whether this may follow a version as its flavor: nothing, or a word that does not continue the version.
-///
-/// A digit would: `1.2.3-rc.1.2` is not a flavor `.2` of 1.2.3rc1. So would a word of PEP 440 that could not be read as one:
-/// `1.2.3-rc1x` and `1.2.3-beta99999999999999999999` are not releases of 1.2.3.
-fn is_flavor(suffix: &str) -> bool {
-    if suffix.is_empty() {
-        return true;
-    }
-    let Some(word) = suffix.strip_prefix(['-', '_', '.']) else { return false };
+/// Whether what follows a version begins with a word of PEP 440 that could not be read as one: `1.2.3-rc1x` and
+/// `1.2.3-beta99999999999999999999` are not releases of 1.2.3.
+fn is_broken_version(suffix: &str) -> bool {
+    let word = suffix.trim_start_matches(['-', '_', '.']);
     let letters = word.split(|character: char| !character.is_ascii_alphabetic()).next().unwrap_or_default();
-    !letters.is_empty() && !KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(letters))
+    KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(letters))
 }
 
 /// Whether a word may be a commit hash (with the `g` of `git describe` or without), a date or a time.

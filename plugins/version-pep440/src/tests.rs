@@ -41,6 +41,7 @@ fn the_version_is_found_inside_the_tag_and_the_rest_is_flavor() {
     check("22-bookworm", Some((&[22], "-bookworm", false)));
     check("2.4.59.Final", Some((&[2, 4, 59], ".Final", false)));
     check("1.2.x", Some((&[1, 2], ".x", false)));
+    check("1.0.dev.nightly-arm64", Some((&[1, 0], ".nightly-arm64", true)));
     check("2019-CU18-ubuntu-20.04", Some((&[2019], "-CU18-ubuntu-20.04", false)));
     check("18446744073709551615.0", Some((&[u64::MAX, 0], "", false)));
 }
@@ -59,6 +60,7 @@ fn what_pep_440_puts_behind_the_numbers_is_not_flavor() {
     check("1.2.3-14-slim", Some((&[1, 2, 3], "-slim", false)));
     check("1.0.post5", Some((&[1, 0], "", false)));
     check("1.0+dev", Some((&[1, 0], "", false)));
+    check("1.0+cu118-slim", Some((&[1, 0], "", false)));
     check("17.0.8_7-jdk", Some((&[17, 0, 8], "-jdk", false)));
 }
 
