@@ -2,7 +2,7 @@
 //! re-exports the types under shorter names.
 //!
 //! The three worlds are generated side by side, so that the types exist natively for tests. Which of them a component
-//! exports is decided by [`export!`](crate::export), the only caller of the `export_*` macros.
+//! exports is decided by [`export!`](macro@crate::export), the only caller of the `export_*` macros.
 #![allow(
     missing_docs,
     unsafe_code,

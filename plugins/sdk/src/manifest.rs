@@ -1,6 +1,6 @@
 //! The plugin manifest, `plugin.json`: what a plugin is and what it asks for. Documentation only; the operator reads and checks it.
 //!
-//! [`export!`](crate::export) embeds it as the custom section `k8supdater:manifest`, so that it travels with the bytes, under one digest, and
+//! [`export!`](macro@crate::export) embeds it as the custom section `k8supdater:manifest`, so that it travels with the bytes, under one digest, and
 //! can be read without running anything.
 //!
 //! ```json
