@@ -308,7 +308,10 @@ mod tests {
         }
         for given in ["17", "two", "1.5"] {
             let err = check(|raw| raw.frontier = Some(given.to_owned())).unwrap_err();
-            assert_eq!(err, format!("VERSIONS_FRONTIER (or --frontier) is {given:?}, expected a whole number up to 16"));
+            assert_eq!(
+                err,
+                format!("VERSIONS_FRONTIER (or --frontier) is {given:?}, expected a whole number up to 16")
+            );
         }
     }
 

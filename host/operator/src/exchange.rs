@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8supdater_egress::{Client, Request, Scope};
-use k8supdater_runtime::wit::exchange::{Action, Error as PluginError, Failure, Header, HttpRequest, HttpResponse, Reply};
+use k8supdater_runtime::wit::exchange::{
+    Action, Error as PluginError, Failure, Header, HttpRequest, HttpResponse, Reply,
+};
 use k8supdater_runtime::wit::registry::{Question, Repository, Tag};
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
@@ -102,7 +104,9 @@ async fn perform(egress: &Client, scope: &Arc<Scope>, action: Action) -> Reply {
             Err(failure) => Reply::Failed(to_failure(failure)),
         },
         // No shipped operator can send mail yet, and a registry has no business doing so.
-        Action::Mail(_) => Reply::Failed(Failure::Denied("this operator sends no mail for registry plugins".to_owned())),
+        Action::Mail(_) => {
+            Reply::Failed(Failure::Denied("this operator sends no mail for registry plugins".to_owned()))
+        }
     }
 }
 

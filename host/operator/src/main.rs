@@ -33,7 +33,8 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Completes at SIGTERM (Kubernetes) or SIGINT (Ctrl-C).
 async fn stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         // Without handlers the signals end the process by themselves.
         return std::future::pending().await;
     };

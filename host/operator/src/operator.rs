@@ -11,7 +11,7 @@ use k8supdater_runtime::{Engine, EngineOptions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, controller, metadata_watcher, watcher};
+use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -43,7 +43,9 @@ pub enum RunError {
     #[error("cannot find out how to reach the API server; give --kubeconfig, or run in a pod with a ServiceAccount")]
     Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The API server does not know our kinds, or does not let us see them.
-    #[error("cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"kubectl apply --server-side -k deploy\"")]
+    #[error(
+        "cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"kubectl apply --server-side -k deploy\""
+    )]
     Preflight {
         /// Plural name of the kind.
         plural: String,
@@ -145,7 +147,9 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     ready.send_replace(false);
     stopping.cancel();
     if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
-        warn!("what is under way did not finish in time and is dropped; the next start takes it up from the API server");
+        warn!(
+            "what is under way did not finish in time and is dropped; the next start takes it up from the API server"
+        );
     }
     info!("stopped");
     Ok(())
@@ -167,15 +171,19 @@ async fn connect(config: &Config) -> Result<Client, RunError> {
 /// One list request: the difference between "not installed" and watches that fail for ever in the background.
 async fn preflight<K>(client: &Client, namespace: Option<&str>) -> Result<(), RunError>
 where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
 {
     let api: Api<K> = scoped(client, namespace);
     let params = kube::api::ListParams::default().limit(1);
     match api.list_metadata(&params).await {
         Ok(_) => Ok(()),
-        Err(source) => {
-            Err(RunError::Preflight { plural: format!("{}.{}", K::plural(&()), K::group(&())), source: Box::new(source) })
-        }
+        Err(source) => Err(RunError::Preflight {
+            plural: format!("{}.{}", K::plural(&()), K::group(&())),
+            source: Box::new(source),
+        }),
     }
 }
 
@@ -224,8 +232,8 @@ fn spawn_plugin_loop(
     let controller = Controller::new(api, watcher::Config::default());
     let store = controller.store();
     let (by_config_map, by_secret) = (store.clone(), store.clone());
-    let config_maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
+    let config_maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(context.client.clone(), &namespace);
+    let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.client.clone(), &namespace);
     let plugins = Arc::clone(&context.plugins);
     let existing = store.clone();
     let run = controller
@@ -254,11 +262,11 @@ fn spawn_plugin_loop(
 }
 
 /// Metadata of objects of a kind, whenever one is created, changed or deleted.
-fn touched<K>(api: Api<K>) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send
+fn touched<K>(api: Api<PartialObjectMeta<K>>) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    metadata_watcher(api, watcher::Config::default()).default_backoff().touched_objects()
+    watcher(api, watcher::Config::default()).default_backoff().touched_objects()
 }
 
 fn referring(store: &Store<Guarded<Plugin>>, refers: impl Fn(&Plugin) -> bool) -> Vec<ObjectRef<Guarded<Plugin>>> {
@@ -379,7 +387,9 @@ fn changes(receiver: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {
 fn log_loop_error<R: std::error::Error>(name: &'static str, result: Result<(), controller::Error<R, watcher::Error>>) {
     match result {
         Ok(()) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
-        Err(controller::Error::QueueError(err)) => warn!(name, error = chain(&err), "watch interrupted; it is taken up again"),
+        Err(controller::Error::QueueError(err)) => {
+            warn!(name, error = chain(&err), "watch interrupted; it is taken up again")
+        }
         Err(err @ controller::Error::RunnerError(_)) => debug!(name, error = %err, "loop ends"),
     }
 }

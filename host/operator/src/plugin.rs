@@ -120,7 +120,7 @@ pub struct ReportError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotServing {
     /// No Plugin object has that name.
-    #[error("there is no Plugin {name:?} in namespace {namespace}; {}", known(.known))]
+    #[error("there is no Plugin {name:?} in namespace {namespace}; {}", listed(.known))]
     Unknown {
         /// The name that was asked for.
         name: String,
@@ -149,7 +149,7 @@ pub enum NotServing {
     },
 }
 
-fn known(names: &[String]) -> String {
+fn listed(names: &[String]) -> String {
     if names.is_empty() { "none of that kind is ready".to_owned() } else { format!("ready are: {}", names.join(", ")) }
 }
 
@@ -192,7 +192,8 @@ impl Plugins {
     pub fn serving(&self, name: &str, kind: Kind) -> Result<Arc<Serving>, NotServing> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entries.get(name) else {
-            let of_kind = |entry: &Entry| entry.serving.as_ref().is_some_and(|serving| serving.component.kind() == kind);
+            let of_kind =
+                |entry: &Entry| entry.serving.as_ref().is_some_and(|serving| serving.component.kind() == kind);
             let known = entries.iter().filter(|(_, entry)| of_kind(entry)).map(|(name, _)| name.clone()).collect();
             return Err(NotServing::Unknown { name: name.to_owned(), namespace: self.namespace.clone(), known });
         };
@@ -202,7 +203,11 @@ impl Plugins {
         };
         let found = serving.component.kind();
         if found != kind {
-            return Err(NotServing::WrongKind { name: name.to_owned(), found: found.to_string(), wanted: kind.to_string() });
+            return Err(NotServing::WrongKind {
+                name: name.to_owned(),
+                found: found.to_string(),
+                wanted: kind.to_string(),
+            });
         }
         Ok(Arc::clone(serving))
     }
@@ -336,4 +341,3 @@ async fn load(
         .await
         .map_err(|cause| PluginError::Load { origin: source.origin.clone(), cause })
 }
-

@@ -139,14 +139,9 @@ impl Registries {
         };
         let settings = plugin.settings(settings).map_err(|err| fail(err.into()))?;
         let slot = self.slot(plugin, image, &settings);
-        slot.get(max_age, || self.ask_tags(plugin, image, &settings)).await.map_err(
-            |slot::Failed { cause, wait }| ListError {
-                repository: image.name(),
-                plugin: plugin.name.clone(),
-                cause,
-                wait,
-            },
-        )
+        slot.get(max_age, || self.ask_tags(plugin, image, &settings)).await.map_err(|slot::Failed { cause, wait }| {
+            ListError { repository: image.name(), plugin: plugin.name.clone(), cause, wait }
+        })
     }
 
     /// Digest of one tag, asked for now: what the operator makes sure of before it writes a tag into a workload.

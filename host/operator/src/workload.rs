@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use thiserror::Error;
 
 use crate::failure::Retry;
@@ -37,7 +37,9 @@ pub enum WorkloadError {
         name: String,
     },
     /// The image or the order of the containers is not what the decision was made on: somebody else changed the workload.
-    #[error("Deployment {namespace}/{name} was changed by somebody else at the same time; their change is left alone and looked at again")]
+    #[error(
+        "Deployment {namespace}/{name} was changed by somebody else at the same time; their change is left alone and looked at again"
+    )]
     Overtaken {
         /// Where it is.
         namespace: String,
@@ -98,7 +100,7 @@ impl Workloads {
         let key = ObjectRef::new(name).within(namespace);
         let known = self.stores.iter().find_map(|store| store.get(&key));
         match (known, generation) {
-            (Some(known), Some(generation)) if known.meta().generation < Some(generation) => {
+            (Some(known), Some(generation)) if known.metadata.generation < Some(generation) => {
                 let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
                 api.get(name).await.map(Arc::new).map_err(|err| WorkloadError::api("read", namespace, name, err))
             }

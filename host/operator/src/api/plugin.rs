@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::core::{Duration, Rule};
+use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,27 @@ use super::versioning_handler::{Settings, settings};
     status = "PluginStatus",
     derive = "PartialEq",
     doc = "A WebAssembly component that lists tags, reads versions or delivers notices. It imports nothing; what it may ask the operator to do is granted here. Only Plugins in the operator's own namespace count.",
-    printcolumn(name = "Kind", type_ = "string", json_path = ".status.kind", description = "registry, version-parser or notifier"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "Version that is serving"),
+    printcolumn(
+        name = "Kind",
+        type_ = "string",
+        json_path = ".status.kind",
+        description = "registry, version-parser or notifier"
+    ),
+    printcolumn(
+        name = "Version",
+        type_ = "string",
+        json_path = ".status.version",
+        description = "Version that is serving"
+    ),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.digest", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -89,7 +104,7 @@ pub struct GrantOptions {
 }
 
 /// A Secret for one slot and one origin. The component never sees it: the operator attaches it to requests to that origin.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretGrant {
     /// The component's credential slot, such as `registry`.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::core::{Duration, Rule};
+use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings for a plugin: any JSON object. The plugin's own schema says what it may hold.
@@ -24,14 +25,39 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
     status = "VersioningHandlerStatus",
     derive = "PartialEq",
     doc = "Keeps the container images of one workload up to date: a newer version that differs only to the right of the frontier is applied, one that differs to the left of it is reported and left to a human.",
-    printcolumn(name = "Deployment", type_ = "string", json_path = ".spec.deployment", description = "The workload that is kept up to date"),
-    printcolumn(name = "Current", type_ = "string", json_path = ".status.current", description = "Tags in the workload's spec now"),
-    printcolumn(name = "Available", type_ = "string", json_path = ".status.available", description = "Newer tags left of the frontier: reported, not applied"),
+    printcolumn(
+        name = "Deployment",
+        type_ = "string",
+        json_path = ".spec.deployment",
+        description = "The workload that is kept up to date"
+    ),
+    printcolumn(
+        name = "Current",
+        type_ = "string",
+        json_path = ".status.current",
+        description = "Tags in the workload's spec now"
+    ),
+    printcolumn(
+        name = "Available",
+        type_ = "string",
+        json_path = ".status.available",
+        description = "Newer tags left of the frontier: reported, not applied"
+    ),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "UpToDate", type_ = "string", json_path = ".status.conditions[?(@.type==\"UpToDate\")].reason"),
-    printcolumn(name = "Checked", type_ = "date", json_path = ".status.lastCheck", description = "Age of the last check; refreshed at least every ten minutes"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(
+        name = "Checked",
+        type_ = "date",
+        json_path = ".status.lastCheck",
+        description = "Age of the last check; refreshed at least every ten minutes"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -233,7 +259,7 @@ impl UpdateStatus {
 }
 
 /// How far an update is.
-#[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UpdatePhase {
     /// Written down, but the workload is not changed yet.
     Announced,

@@ -32,7 +32,9 @@ pub enum GrantError {
         message: String,
     },
     /// The component asks for more than is granted.
-    #[error("Plugin {plugin} asks for {missing}, which spec.grants.origins does not cover; add it there, or use another plugin")]
+    #[error(
+        "Plugin {plugin} asks for {missing}, which spec.grants.origins does not cover; add it there, or use another plugin"
+    )]
     NotCovered {
         /// Name of the Plugin.
         plugin: String,
@@ -40,7 +42,9 @@ pub enum GrantError {
         missing: String,
     },
     /// A Secret is granted for a slot that the component does not have.
-    #[error("spec.grants.secrets of Plugin {plugin} fills the slot {slot:?}, which the component does not have; it has: {slots}")]
+    #[error(
+        "spec.grants.secrets of Plugin {plugin} fills the slot {slot:?}, which the component does not have; it has: {slots}"
+    )]
     NoSuchSlot {
         /// Name of the Plugin.
         plugin: String,
@@ -50,7 +54,9 @@ pub enum GrantError {
         slots: String,
     },
     /// A Secret that is granted does not exist.
-    #[error("Secret {secret}, which Plugin {plugin} is granted for the slot {slot:?}, does not exist in the operator's namespace")]
+    #[error(
+        "Secret {secret}, which Plugin {plugin} is granted for the slot {slot:?}, does not exist in the operator's namespace"
+    )]
     NoSecret {
         /// Name of the Plugin.
         plugin: String,
@@ -115,7 +121,8 @@ impl GrantError {
 /// [`GrantError::Malformed`] for the first text that is no origin.
 pub(super) fn parse(plugin: &Plugin) -> Result<Granted, GrantError> {
     let name = plugin.metadata.name.clone().unwrap_or_default();
-    let malformed = |field: &'static str, message: String| GrantError::Malformed { plugin: name.clone(), field, message };
+    let malformed =
+        |field: &'static str, message: String| GrantError::Malformed { plugin: name.clone(), field, message };
     let Some(grants) = &plugin.spec.grants else { return Ok(Granted::default()) };
     let origins = grants
         .origins

@@ -16,6 +16,7 @@ use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::Settings;
 
 /// A component that serves.
+#[derive(Debug)]
 pub struct Serving {
     /// Name of the Plugin object.
     pub name: String,

@@ -25,7 +25,9 @@ pub(super) struct Bytes {
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// There is no such ConfigMap.
-    #[error("ConfigMap {name} does not exist in the operator's namespace; create it with \"k8supdater plugin pack --config-map\"")]
+    #[error(
+        "ConfigMap {name} does not exist in the operator's namespace; create it with \"k8supdater plugin pack --config-map\""
+    )]
     NoConfigMap {
         /// Its name.
         name: String,
@@ -124,7 +126,9 @@ mod tests {
 
     fn check(binary: &[(&str, &[u8])], text: &[&str], key: Option<&str>, expected: Result<&[u8], &str>) {
         let config_map = ConfigMap {
-            binary_data: Some(binary.iter().map(|(key, bytes)| ((*key).to_owned(), ByteString(bytes.to_vec()))).collect()),
+            binary_data: Some(
+                binary.iter().map(|(key, bytes)| ((*key).to_owned(), ByteString(bytes.to_vec()))).collect(),
+            ),
             data: Some(text.iter().map(|key| ((*key).to_owned(), String::new())).collect()),
             ..ConfigMap::default()
         };
@@ -146,8 +150,15 @@ mod tests {
             &[],
             &["plugin.wasm"],
             Some("plugin.wasm"),
-            Err("ConfigMap plug has no key plugin.wasm under binaryData; it has: plugin.wasm (under data, not binaryData)"),
+            Err(
+                "ConfigMap plug has no key plugin.wasm under binaryData; it has: plugin.wasm (under data, not binaryData)",
+            ),
         );
-        check(&[], &[], None, Err("ConfigMap plug has no key plugin.wasm or plugin.wasm.gz under binaryData; it has none"));
+        check(
+            &[],
+            &[],
+            None,
+            Err("ConfigMap plug has no key plugin.wasm or plugin.wasm.gz under binaryData; it has none"),
+        );
     }
 }

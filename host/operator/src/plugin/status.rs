@@ -83,14 +83,18 @@ fn findings(failure: Option<&PluginError>, kept: Option<&Serving>) -> Vec<Findin
             finding(LOADED, State::True, "Loaded", "the newest bytes are loaded, and their examples passed".to_owned()),
             finding(GRANTED, State::False, reason, cause.clone()),
         ),
-        PluginError::Malformed { .. } | PluginError::Source(_) | PluginError::Load { .. } | PluginError::Settings { .. } => (
+        PluginError::Malformed { .. }
+        | PluginError::Source(_)
+        | PluginError::Load { .. }
+        | PluginError::Settings { .. } => (
             finding(LOADED, State::False, reason, cause.clone()),
             finding(GRANTED, State::Unknown, "NotLoaded", "what it asks for is known once it is loaded".to_owned()),
         ),
     };
     let ready = match kept {
         Some(kept) => {
-            let message = format!("the last good component, {}, keeps serving; the newest was refused: {cause}", serving(kept));
+            let message =
+                format!("the last good component, {}, keeps serving; the newest was refused: {cause}", serving(kept));
             finding(READY, State::True, "KeptLastGood", message)
         }
         None => finding(READY, State::False, reason, cause),

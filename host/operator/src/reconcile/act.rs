@@ -69,7 +69,12 @@ async fn apply(ctx: &Context, decision: &mut Decision) -> Result<(), UpdateFailu
     // workload depends on it.
     let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, decision, update))).await;
     let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>().map_err(|err| {
-        warn!(namespace = target.handler.namespace, handler = target.handler.name, error = chain(&err), "tag not usable");
+        warn!(
+            namespace = target.handler.namespace,
+            handler = target.handler.name,
+            error = chain(&err),
+            "tag not usable"
+        );
         UpdateFailure::Tag(err)
     })?;
     let changes: Vec<ImageChange> = decision.updates.iter().map(|update| update.change.clone()).collect();

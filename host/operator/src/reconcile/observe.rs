@@ -73,7 +73,9 @@ pub enum Problem {
         cause: k8supdater_core::image::ParseError,
     },
     /// Its image has no tag that could be compared.
-    #[error("the image {image} {why}; give it a tag that is a version, such as 1.2.3, or ignore the container in spec.containers")]
+    #[error(
+        "the image {image} {why}; give it a tag that is a version, such as 1.2.3, or ignore the container in spec.containers"
+    )]
     NoVersion {
         /// As in the spec.
         image: String,

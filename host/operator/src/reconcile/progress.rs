@@ -9,6 +9,8 @@ use crate::workload::rollout::Rollout;
 /// Something that people should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Milestone {
+    /// The workload is changed, which an operator that was killed right after the change could not say any more.
+    Began,
     /// All pods run the new image.
     Finished,
     /// The rollout is stuck.
@@ -30,10 +32,9 @@ pub fn advance(
     rollout: &Rollout,
     now: Timestamp,
 ) -> (UpdateStatus, Option<Milestone>) {
-    let ended = |phase, milestone| {
-        (UpdateStatus { phase, finished: Some(Time(now)), ..update.clone() }, Some(milestone))
-    };
-    let going_on = |phase| (UpdateStatus { phase, ..update.clone() }, None);
+    let ended =
+        |phase, milestone| (UpdateStatus { phase, finished: Some(Time(now)), ..update.clone() }, Some(milestone));
+    let going_on = |milestone| (UpdateStatus { phase: UpdatePhase::RollingOut, ..update.clone() }, milestone);
     match update.phase {
         UpdatePhase::Finished | UpdatePhase::Overtaken => (update.clone(), None),
         UpdatePhase::Announced if image == update.from => (update.clone(), None),
@@ -47,7 +48,8 @@ pub fn advance(
             }
             Rollout::Failed { .. } => (update.clone(), None),
             Rollout::Progressing { .. } if update.phase == UpdatePhase::Failed => (update.clone(), None),
-            Rollout::Progressing { .. } => going_on(UpdatePhase::RollingOut),
+            Rollout::Progressing { .. } if update.phase == UpdatePhase::Announced => going_on(Some(Milestone::Began)),
+            Rollout::Progressing { .. } => going_on(None),
         },
     }
 }
@@ -71,7 +73,7 @@ mod tests {
         };
         let (next, milestone) = advance(&update, image, rollout, now);
         assert_eq!((next.phase, milestone.clone()), expected, "{phase:?} {image} {rollout:?}");
-        assert_eq!(next.finished.is_some(), milestone.is_some());
+        assert_eq!(next.finished.is_some(), milestone.is_some_and(|milestone| milestone != Milestone::Began));
         // Looking again at the same state is silent.
         assert_eq!(advance(&next, image, rollout, now), (next.clone(), None));
     }
@@ -82,10 +84,10 @@ mod tests {
         let stuck = Rollout::Failed { message: "stuck".to_owned() };
         let failed = || Some(Milestone::Failed { message: "stuck".to_owned() });
         check(Announced, "app:1", &Rollout::Finished, (Announced, None));
-        check(Announced, "app:2", &going, (RollingOut, None));
+        check(Announced, "app:2", &going, (RollingOut, Some(Milestone::Began)));
+        check(RollingOut, "app:2", &going, (RollingOut, None));
         check(Announced, "app:2", &Rollout::Finished, (Finished, Some(Milestone::Finished)));
         check(Announced, "app:9", &Rollout::Finished, (Overtaken, Some(Milestone::Overtaken)));
-        check(RollingOut, "app:2", &going, (RollingOut, None));
         check(RollingOut, "app:2", &stuck, (Failed, failed()));
         check(RollingOut, "app:2", &Rollout::Finished, (Finished, Some(Milestone::Finished)));
         check(RollingOut, "app:1", &Rollout::Finished, (Overtaken, Some(Milestone::Overtaken)));

@@ -211,11 +211,10 @@ async fn publish(
     let decision = &checked.decision;
     let mut sayings: Vec<Saying> = decision.news.iter().map(say_news).collect();
     if checked.failure.is_none() {
-        sayings.extend(decision.updates.iter().map(|update| Saying {
-            is_warning: false,
-            reason: "Updating",
-            action: "Update",
-            note: format!("container {}: {} → {}", update.change.container, update.change.from, update.change.to),
+        sayings.extend(decision.updates.iter().map(|update| {
+            let (from, to) = (update.change.from.clone(), update.change.to.clone());
+            let what = Happening::Reached { from, to, milestone: Milestone::Began };
+            say_news(&News { container: update.change.container.clone(), what })
         }));
     }
     if let Some(ready) = findings.iter().find(|finding| finding.kind == READY && is_news(before, finding)) {
@@ -261,6 +260,7 @@ fn say_news(news: &News) -> Saying {
             (false, "UpdateAvailable", "Report", format!("container {container}: {from} → {to} is available: {why}"))
         }
         Happening::Reached { from, to, milestone } => match milestone {
+            Milestone::Began => (false, "Updating", "Update", format!("container {container}: {from} → {to}")),
             Milestone::Finished => {
                 (false, "Updated", "Update", format!("container {container}: {from} → {to}, the rollout is finished"))
             }
@@ -274,7 +274,9 @@ fn say_news(news: &News) -> Saying {
                 false,
                 "Overtaken",
                 "Update",
-                format!("container {container}: {from} → {to} was overtaken by somebody else's change, which is left alone"),
+                format!(
+                    "container {container}: {from} → {to} was overtaken by somebody else's change, which is left alone"
+                ),
             ),
         },
     };

@@ -95,10 +95,9 @@ pub(super) async fn write(
     ctx.metrics.status_written();
     match api.replace_status(&handler.name_any(), &PostParams::default(), &changed).await {
         Ok(written) => Ok(written),
-        Err(kube::Error::Api(answer)) if answer.code == 409 => Err(StatusError::Conflict {
-            namespace: handler.namespace().unwrap_or_default(),
-            name: handler.name_any(),
-        }),
+        Err(kube::Error::Api(answer)) if answer.code == 409 => {
+            Err(StatusError::Conflict { namespace: handler.namespace().unwrap_or_default(), name: handler.name_any() })
+        }
         // Deleted meanwhile: there is nothing to report on any more.
         Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(handler.clone()),
         Err(source) => Err(StatusError::api("status", handler, source)),
@@ -115,4 +114,3 @@ impl StatusError {
         }
     }
 }
-

@@ -47,7 +47,7 @@ pub(super) struct Failed {
 
 impl Slot {
     /// The listing, if it is younger than `max_age`; else what `ask` brings.
-    pub async fn get<Asking>(
+    pub(super) async fn get<Asking>(
         &self,
         max_age: Duration,
         ask: impl FnOnce() -> Asking,
@@ -74,12 +74,12 @@ impl Slot {
     }
 
     /// Whether somebody is asking or waiting at this moment.
-    pub fn is_in_use(&self) -> bool {
+    pub(super) fn is_in_use(&self) -> bool {
         self.state.try_lock().is_err()
     }
 
     /// Time since somebody last asked.
-    pub fn unused_since(&self, now: Instant) -> Duration {
+    pub(super) fn unused_since(&self, now: Instant) -> Duration {
         let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.map_or(Duration::ZERO, |used| now.saturating_duration_since(used))
     }
@@ -146,9 +146,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_failure_nobody_asks_before_its_time() {
         let slot = Slot::default();
-        let limited = || async {
-            Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30)))))
-        };
+        let limited = || async { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30))))) };
         let failed = slot.get(Duration::ZERO, limited).await.unwrap_err();
         assert!(failed.wait >= Duration::from_secs(30), "{:?}", failed.wait);
         let again = slot.get(Duration::ZERO, || async { Ok(answer()) }).await.unwrap_err();
@@ -158,9 +156,8 @@ mod tests {
     #[tokio::test]
     async fn an_absurd_wait_is_capped() {
         let slot = Slot::default();
-        let absurd = || async {
-            Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX)))))
-        };
+        let absurd =
+            || async { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX))))) };
         assert!(slot.get(Duration::ZERO, absurd).await.unwrap_err().wait <= LONGEST_WAIT);
     }
 }

@@ -58,7 +58,11 @@ impl Metrics {
         registry.register("check_failures", "What stood in the way of checks, by reason", self.check_failures.clone());
         registry.register("updates", "Images changed in workloads", self.updates.clone());
         registry.register("notices", "Events about handlers, by reason", self.notices.clone());
-        registry.register("status_writes", "Statuses of handlers written to the API server", self.status_writes.clone());
+        registry.register(
+            "status_writes",
+            "Statuses of handlers written to the API server",
+            self.status_writes.clone(),
+        );
         registry.register("plugin_loads", "Components that began to serve", self.plugin_loads.clone());
         registry.register("plugin_refusals", "Plugins refused, by reason", self.plugin_refusals.clone());
         registry.register(

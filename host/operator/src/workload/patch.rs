@@ -36,7 +36,10 @@ fn image_patch(changes: &[ImageChange]) -> Patch {
     let images = changes.iter().map(|change| test(change, "image", &change.from));
     let names = changes.iter().map(|change| test(change, "name", &change.container));
     let replacements = changes.iter().map(|change| {
-        PatchOperation::Replace(ReplaceOperation { path: path(change, "image"), value: Value::from(change.to.as_str()) })
+        PatchOperation::Replace(ReplaceOperation {
+            path: path(change, "image"),
+            value: Value::from(change.to.as_str()),
+        })
     });
     Patch(images.chain(names).chain(replacements).collect())
 }

@@ -1,0 +1,34 @@
+//! The operator, as a process with its shipped rights, on a real control plane.
+//!
+//! The API server, the Deployment controller and the registry are the released ones; only kubelets are simulated. `cargo xtask test`
+//! starts them and runs this; `cargo xtask control-plane` keeps them running and prints what to export for
+//! `cargo test -p k8supdater --test cluster`. Without them every test fails and says so.
+//!
+//! Each test has namespaces and an operator of its own, so they run side by side, and what one does to its operator no other notices.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
+
+/// Images that somebody else changes while the operator is about to.
+mod concurrency;
+/// Deployments with several containers, and exceptions for some of them.
+mod containers;
+/// What is not done: no write and no request without need, and nothing after the end.
+mod economy;
+/// Plugins that loop, eat, crash and flood, beside healthy ones.
+mod hostile;
+/// What is left of the frontier: reported, and reported once.
+mod notices;
+/// Plugin objects: hot reload, grants, settings, and what handlers hear of them.
+mod plugins;
+/// Registries that refuse, limit, lie or are gone.
+mod registry_faults;
+/// Operators that are killed or stopped and started again.
+mod restarts;
+/// The stage of most tests, and looks at it through the operator's own types.
+mod scene;
+/// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
+mod updates;
+/// What the API server refuses, and in which words; and what the operator does about what got in all the same.
+mod validation;
+/// Deployments that come and go.
+mod workloads;

@@ -1,0 +1,116 @@
+use std::process::Command;
+
+use crate::plugin;
+
+/// Exit success, standard output, standard error of `k8supdater ARGS` with `variables` set.
+fn run(args: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_k8supdater"))
+        .args(args)
+        .env_remove("KUBECONFIG")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[track_caller]
+fn check_failure(args: &[&str], variables: &[(&str, &str)], expected: &str) {
+    let (success, _, stderr) = run(args, variables);
+    assert!(!success, "{args:?} {variables:?} succeeded");
+    assert!(stderr.contains(expected), "{args:?} {variables:?} said:\n{stderr}");
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_and_names_variable_value_and_bounds() {
+    check_failure(
+        &[],
+        &[("VERSIONS_FRONTIER", "two")],
+        "VERSIONS_FRONTIER (or --frontier) is \"two\", expected a whole number up to 16",
+    );
+    check_failure(
+        &["--interval", "0"],
+        &[],
+        "REFRESH_FREQUENCY_IN_SECONDS (or --interval) is \"0\", expected whole seconds from 1 to 2592000, or a duration from 1s to 720h such as 10m",
+    );
+    check_failure(
+        &["--kubeconfig", "/does/not/exist"],
+        &[],
+        "cannot find out how to reach the API server; give --kubeconfig, or run in a pod with a ServiceAccount: ",
+    );
+}
+
+#[test]
+fn inspect_says_what_a_plugin_is_and_that_it_imports_nothing() {
+    let path = plugin("registry-oci");
+    let path = path.to_str().unwrap();
+    let (success, text, stderr) = run(&["plugin", "inspect", path], &[]);
+    assert!(success, "{stderr}");
+    for expected in [
+        "registry-oci",
+        "(registry)",
+        "imports    no function",
+        "asks for   $registry: ",
+        "credential registry (oci-token)",
+        "sha256:",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in:\n{text}");
+    }
+    let (success, json, _) = run(&["plugin", "inspect", "--json", path], &[]);
+    assert!(success);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((json["kind"].as_str(), &json["functionImports"]), (Some("registry"), &serde_json::json!([])));
+    let (success, wit, _) = run(&["plugin", "inspect", "--wit", path], &[]);
+    assert!(success);
+    assert!(wit.contains("export k8supdater:plugin/registry@0.1.0;"), "{wit}");
+    // Types only: an import of anything with a function would have been refused.
+    for line in wit.lines().filter(|line| line.trim_start().starts_with("import ")) {
+        assert_eq!(line.trim(), "import k8supdater:plugin/exchange@0.1.0;");
+    }
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_the_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let module = write("module.wasm", b"\0asm\x01\0\0\0");
+    check_failure(
+        &["plugin", "inspect", &module],
+        &[],
+        "is a core module, not a component; run \"k8supdater plugin pack\" on it",
+    );
+    let noise = write("noise.wasm", b"this is not WebAssembly");
+    check_failure(&["plugin", "inspect", &noise], &[], "noise.wasm");
+    check_failure(&["plugin", "inspect", "nowhere.wasm"], &[], "cannot read nowhere.wasm: ");
+}
+
+#[test]
+fn pack_writes_objects_that_grant_what_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let component = plugin("registry-oci");
+    let args =
+        ["plugin", "pack", component.to_str().unwrap(), "-o", &at("out.wasm.gz"), "--config-map", &at("out.yaml")];
+    let (success, stdout, stderr) = run(&args, &[]);
+    assert!(success, "{stderr}");
+    assert!(stdout.contains("sha256:") && stdout.contains("kubectl apply --server-side -f"), "{stdout}");
+    let yaml = std::fs::read_to_string(at("out.yaml")).unwrap();
+    for expected in ["kind: ConfigMap", "plugin.wasm.gz:", "kind: Plugin", "- $registry"] {
+        assert!(yaml.contains(expected), "no {expected:?} in the objects");
+    }
+    // Packing what is packed changes nothing, so that a digest says which code it is.
+    let (success, _, stderr) = run(&["plugin", "pack", component.to_str().unwrap(), "-o", &at("again.wasm")], &[]);
+    assert!(success, "{stderr}");
+    assert_eq!(std::fs::read(at("again.wasm")).unwrap(), std::fs::read(&component).unwrap());
+}
+
+#[test]
+fn crd_prints_both_kinds() {
+    let (success, yaml, _) = run(&["crd"], &[]);
+    assert!(success);
+    assert!(yaml.contains("name: versioninghandlers.k8supdater.dev") && yaml.contains("name: plugins.k8supdater.dev"));
+}

@@ -1,0 +1,75 @@
+use k8supdater_core::version::Version;
+use k8supdater_plugin::VersionParser;
+use k8supdater_runtime::manifest::Kind;
+use k8supdater_runtime::{Component, Engine, EngineOptions, Limits, inspect, pack};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use version_pep440::Pep440;
+
+use crate::plugin;
+
+/// What is shipped, and what it is.
+const SHIPPED: [(&str, Kind); 2] = [("registry-oci", Kind::Registry), ("version-pep440", Kind::VersionParser)];
+
+async fn load(name: &str) -> Component {
+    let engine = Engine::new(EngineOptions::default()).unwrap();
+    engine.load(std::fs::read(plugin(name)).unwrap().into(), Limits::default()).await.unwrap()
+}
+
+#[test]
+fn shipped_components_import_no_function_and_fit_into_a_config_map() {
+    for (name, kind) in SHIPPED {
+        let bytes = std::fs::read(plugin(name)).unwrap();
+        let inspection = inspect::inspect(&bytes).unwrap();
+        assert_eq!(inspection.kind, kind, "{name}");
+        assert_eq!(inspection.manifest.name, name);
+        assert!(!inspection.manifest.examples.is_empty(), "{name} proves nothing by an example");
+        assert!(pack::compress(&bytes).len() < 1024 * 1024, "{name} does not fit into a ConfigMap");
+        assert!(bytes.len() < 1024 * 1024, "{name} has {} bytes", bytes.len());
+    }
+}
+
+#[tokio::test]
+async fn shipped_components_load_and_pass_their_own_examples() {
+    for (name, kind) in SHIPPED {
+        assert_eq!(load(name).await.kind(), kind, "{name}");
+    }
+}
+
+/// A version as the SDK has it, as the host has it.
+fn to_host(version: k8supdater_plugin::Version) -> Version {
+    Version {
+        epoch: version.epoch,
+        levels: version.levels,
+        tail: version.tail,
+        prerelease: version.prerelease,
+        flavor: version.flavor,
+    }
+}
+
+#[tokio::test]
+async fn the_component_reads_what_its_source_reads_however_the_list_is_cut() {
+    let component = load("version-pep440").await;
+    let settings = component.settings(&serde_json::json!({})).unwrap();
+    let native = Pep440::prepare(k8supdater_plugin::version_parser::NoSettings {}).unwrap();
+    let plausible =
+        "(v|release-)?[0-9]{1,3}(\\.[0-9]{1,3}){0,4}(rc[0-9]|\\.dev[0-9]|\\.post[0-9])?(-alpine|-slim3\\.1)?";
+    let lists =
+        prop::collection::vec(prop_oneof![plausible, "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}", any::<String>()], 0..40);
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let parse = |tags: &[String]| runtime.block_on(component.parse(tags.to_vec(), &settings)).unwrap().unwrap();
+        TestRunner::new(ProptestConfig { cases: 200, ..ProptestConfig::default() })
+            .run(&(lists, 0..40_usize), |(tags, cut)| {
+                let whole = parse(&tags);
+                let expected: Vec<Option<Version>> = tags.iter().map(|tag| native.parse(tag).map(to_host)).collect();
+                prop_assert_eq!(&whole, &expected);
+                let (head, rest) = tags.split_at(cut.min(tags.len()));
+                prop_assert_eq!(whole, [parse(head), parse(rest)].concat());
+                Ok(())
+            })
+            .unwrap();
+    })
+    .await
+    .unwrap();
+}

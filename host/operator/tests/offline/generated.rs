@@ -1,0 +1,69 @@
+use k8supdater::api::{VersioningHandler, definitions};
+use serde_json::json;
+
+use crate::root;
+
+#[test]
+fn the_committed_definitions_are_what_the_types_say() {
+    let committed = std::fs::read_to_string(root().join("deploy/crd/k8supdater.dev.yaml")).unwrap_or_default();
+    // Not assert_eq: two files of a thousand lines side by side help nobody.
+    assert!(
+        committed == definitions().unwrap(),
+        "deploy/crd/k8supdater.dev.yaml is out of date: run `cargo xtask crd`"
+    );
+}
+
+#[test]
+fn an_object_with_every_field_survives_reading_and_writing() {
+    let object = json!({
+        "apiVersion": "k8supdater.dev/v1",
+        "kind": "VersioningHandler",
+        "metadata": {"name": "web", "namespace": "team-a"},
+        "spec": {
+            "deployment": "web",
+            "containerregistry": "oci",
+            "registry": {"settings": {"pageSize": 100}},
+            "versionParser": {"plugin": "pep440", "settings": {"any": [1, "two"]}},
+            "frontier": 2,
+            "interval": "1h30m",
+            "tags": {"prereleases": true},
+            "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 0}],
+            "suspend": true,
+        },
+        "status": {
+            "observedGeneration": 3,
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Checked", "message": "all is well",
+                "observedGeneration": 3, "lastTransitionTime": "2026-01-02T03:04:05Z",
+            }],
+            "current": "1.4.3",
+            "available": "2.0.0",
+            "containers": [{
+                "name": "web", "image": "app:1.4.3", "newestApplicable": "1.4.3", "newest": "2.0.0", "decision": "Notify",
+                "problem": "none", "reported": "2.0.0",
+                "refused": [{"tag": "2.0.0", "reason": "BeyondFrontier", "message": "level 1 differs"}],
+                "update": {
+                    "from": "app:1.4.2", "to": "app:1.4.3", "phase": "Finished", "digest": "sha256:00", "generation": 2,
+                    "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z",
+                },
+            }],
+            "lastCheck": "2026-01-02T03:04:05Z",
+            "nextCheck": "2026-01-02T03:14:05Z",
+        },
+    });
+    let handler: VersioningHandler = serde_json::from_value(object.clone()).unwrap();
+    assert_eq!(serde_json::to_value(handler).unwrap(), object);
+}
+
+#[test]
+fn a_minimal_object_needs_two_fields_and_unknown_ones_are_named() {
+    let read = |spec: serde_json::Value| {
+        let object = json!({"apiVersion": "k8supdater.dev/v1", "kind": "VersioningHandler", "metadata": {"name": "w"}, "spec": spec});
+        serde_json::from_value::<VersioningHandler>(object).map_err(|err| err.to_string())
+    };
+    read(json!({"deployment": "web", "containerregistry": "oci"})).unwrap();
+    let missing = read(json!({"deployment": "web"})).unwrap_err();
+    assert!(missing.contains("containerregistry"), "{missing}");
+    let unknown = read(json!({"deployment": "web", "containerregistry": "oci", "fronteir": 1})).unwrap_err();
+    assert!(unknown.contains("fronteir"), "{unknown}");
+}

@@ -1,0 +1,37 @@
+//! Tests without a cluster and without a network: the shipped components on the real runtime, the command line, and the shape of the code.
+//!
+//! They need the packed plugins, in the directory that `K8SUPDATER_TEST_PLUGINS` names, else in `target/plugins`; `cargo xtask plugins`
+//! builds them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
+
+/// The command line as its users meet it.
+mod cli;
+/// The shipped components: what they import, how big they are, what they answer.
+mod components;
+/// Files that are generated from the code are what the code says.
+mod generated;
+/// Conversations of the registry component with a registry that follows the wire format, faults included.
+mod listing;
+/// The borders between the rooms, read from the source.
+mod tidy;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// The packed component of that name.
+fn plugin(name: &str) -> PathBuf {
+    let directory =
+        std::env::var_os("K8SUPDATER_TEST_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from);
+    let path = directory.join(format!("{name}.wasm"));
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo xtask plugins`, or `cargo xtask test` for everything",
+        path.display()
+    );
+    path
+}

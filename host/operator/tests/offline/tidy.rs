@@ -1,0 +1,83 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::root;
+
+/// Every Rust file below `directory`, with its text up to the unit tests.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![root().join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                found.push((path.strip_prefix(root()).unwrap().to_owned(), code));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{directory} holds no Rust file");
+    found
+}
+
+/// The files below `host` whose code, comments apart, holds `pattern`, and that are not below one of `allowed`.
+fn offenders(pattern: &str, allowed: &[&str]) -> Vec<PathBuf> {
+    let holds = |text: &str| {
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains(pattern))
+    };
+    ["core", "runtime", "egress", "operator"]
+        .iter()
+        .flat_map(|package| sources(&format!("host/{package}/src")))
+        .filter(|(path, text)| holds(text) && !allowed.iter().any(|allowed| path.starts_with(allowed)))
+        .map(|(path, _)| path)
+        .collect()
+}
+
+#[track_caller]
+fn check(pattern: &str, allowed: &[&str]) {
+    assert_eq!(offenders(pattern, allowed), Vec::<PathBuf>::new(), "`{pattern}` is only for {allowed:?}");
+}
+
+#[test]
+fn the_pure_package_knows_nothing_of_the_world() {
+    let manifest = fs::read_to_string(root().join("host/core/Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split('[').next().unwrap();
+    for stranger in ["kube", "k8s-openapi", "tokio", "reqwest", "wasmtime", "tracing", "rand", "futures"] {
+        assert!(!dependencies.contains(stranger), "host/core depends on {stranger}");
+    }
+    for (path, text) in sources("host/core/src") {
+        for impurity in ["std::env", "SystemTime::now", "Instant::now", "std::fs", "async fn"] {
+            assert!(!text.contains(impurity), "{} uses {impurity}", path.display());
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_work_stays_in_its_room() {
+    check("wasmtime::", &["host/runtime"]);
+    check("reqwest::", &["host/egress"]);
+    check("std::env", &[]);
+    check("env = \"", &["host/operator/src/config.rs"]);
+    check("Store::new(engine", &["host/runtime/src/store.rs"]);
+    check("unsafe {", &["host/runtime/src/compile"]);
+}
+
+#[test]
+fn arrows_between_rooms_point_down() {
+    check("crate::operator", &[]);
+    check("crate::cli", &[]);
+    check("crate::reconcile", &["host/operator/src/operator.rs", "host/operator/src/reconcile"]);
+    check("crate::telemetry::health", &["host/operator/src/operator.rs"]);
+}
+
+#[test]
+fn no_file_is_called_mod_rs() {
+    for directory in ["host", "plugins", "xtask"] {
+        for (path, _) in sources(directory) {
+            assert_ne!(path.file_name(), Some("mod.rs".as_ref()), "{}", Path::new(&path).display());
+        }
+    }
+}
