@@ -13,6 +13,7 @@ use crate::manifest::{
     Examples, Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
 };
 use crate::wit::exchange::{Action, Error, Reply};
+use crate::wit::registry::Tag;
 
 /// Turns after which a conversation counts as endless, as for the operator.
 const MOST_TURNS: usize = 1_000;
@@ -54,9 +55,7 @@ fn call_failed(err: &CallError) -> String {
 
 async fn version_parser(component: &Component, example: &VersionParserExample) -> Result<(), String> {
     let settings = settings(component, &example.settings)?;
-    let parse =
-        async |tags: &[String]| component.parse(tags.to_vec(), &settings).await.map_err(|err| call_failed(&err));
-    let versions = match (parse(&example.tags).await?, &example.error) {
+    let versions = match (parse(component, &example.tags, &settings).await?, &example.error) {
         (Err(message), Some(expected)) if message.contains(expected) => return Ok(()),
         (Err(message), Some(expected)) => {
             return Err(format!("expected an error containing {expected:?}, got {message:?}"));
@@ -73,8 +72,8 @@ async fn version_parser(component: &Component, example: &VersionParserExample) -
             return Err(format!("tag {tag:?}: expected {expected:?}, got {got:?}"));
         }
     }
-    let ascending =
-        parse(&example.ascending).await?.map_err(|message| format!("expected no error, got {message:?}"))?;
+    let ascending = parse(component, &example.ascending, &settings).await?;
+    let ascending = ascending.map_err(|message| format!("expected no error, got {message:?}"))?;
     for (tags, versions) in example.ascending.windows(2).zip(ascending.windows(2)) {
         match versions {
             [Some(older), Some(newer)] if older.order(newer).is_lt() => {}
@@ -82,6 +81,14 @@ async fn version_parser(component: &Component, example: &VersionParserExample) -
         }
     }
     Ok(())
+}
+
+async fn parse(
+    component: &Component,
+    tags: &[String],
+    settings: &str,
+) -> Result<Result<Vec<Option<Version>>, String>, String> {
+    component.parse(tags.to_vec(), settings).await.map_err(|err| call_failed(&err))
 }
 
 fn is_as_expected(got: Option<&Version>, expected: Option<&VersionExample>) -> bool {
@@ -100,15 +107,8 @@ fn is_as_expected(got: Option<&Version>, expected: Option<&VersionExample>) -> b
 
 async fn registry(component: &Component, example: &RegistryExample) -> Result<(), String> {
     let settings = settings(component, &example.settings)?;
-    let mut tags = Vec::new();
-    let outcome = drive(&example.exchanges, async |state, replies| {
-        let answer = component.registry_next(example.repository(), example.question(), &settings, state, replies);
-        Ok(answer.await?.map(|step| {
-            tags.extend(step.tags);
-            (step.actions, step.state)
-        }))
-    });
-    check_error(outcome.await?, example.error.as_deref())?;
+    let (tags, outcome) = drive(component, Asking::Registry(example), &settings, &example.exchanges).await?;
+    check_error(outcome, example.error.as_deref())?;
     let expected = example.tags();
     if example.error.is_none() && tags != expected {
         return Err(format!("expected the tags {expected:?}, got {tags:?}"));
@@ -118,30 +118,62 @@ async fn registry(component: &Component, example: &RegistryExample) -> Result<()
 
 async fn notifier(component: &Component, example: &NotifierExample) -> Result<(), String> {
     let settings = settings(component, &example.settings)?;
-    let outcome = drive(&example.exchanges, async |state, replies| {
-        let answer = component.notifier_next(example.notice(), &settings, state, replies);
-        Ok(answer.await?.map(|step| (step.actions, step.state)))
-    });
-    check_error(outcome.await?, example.error.as_deref())
+    let (_, outcome) = drive(component, Asking::Notifier(example), &settings, &example.exchanges).await?;
+    check_error(outcome, example.error.as_deref())
 }
 
-/// What a turn leads to.
-type Turn = Result<(Vec<Action>, Vec<u8>), Error>;
+/// What the conversation of an example is about.
+#[derive(Clone, Copy)]
+enum Asking<'a> {
+    Registry(&'a RegistryExample),
+    Notifier(&'a NotifierExample),
+}
 
-/// Calls `turn` until it asks for nothing more, and answers from `exchanges`. The outer error means that plugin and example disagree, the
-/// inner one is the plugin's answer.
+/// What a turn leads to: tags, which a notifier has none of, actions, and a state.
+type Turn = Result<(Vec<Tag>, Vec<Action>, Vec<u8>), Error>;
+
+impl Asking<'_> {
+    async fn turn(
+        self,
+        component: &Component,
+        settings: &str,
+        state: Vec<u8>,
+        replies: Vec<Reply>,
+    ) -> Result<Turn, CallError> {
+        Ok(match self {
+            Self::Registry(example) => {
+                let (repository, question) = (example.repository(), example.question());
+                let step = component.registry_next(repository, question, settings, state, replies).await?;
+                step.map(|step| (step.tags, step.actions, step.state))
+            }
+            Self::Notifier(example) => {
+                let step = component.notifier_next(example.notice(), settings, state, replies).await?;
+                step.map(|step| (Vec::new(), step.actions, step.state))
+            }
+        })
+    }
+}
+
+/// Takes turns until the plugin asks for nothing more, and answers from `exchanges`. The outer error means that plugin and example
+/// disagree, the inner one is the plugin's answer.
 async fn drive(
+    component: &Component,
+    asking: Asking<'_>,
+    settings: &str,
     exchanges: &[Exchange],
-    mut turn: impl AsyncFnMut(Vec<u8>, Vec<Reply>) -> Result<Turn, CallError>,
-) -> Result<Result<(), Error>, String> {
+) -> Result<(Vec<Tag>, Result<(), Error>), String> {
     let mut exchanges = exchanges.iter();
-    let (mut state, mut replies) = (Vec::new(), Vec::new());
+    let (mut tags, mut state, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..MOST_TURNS {
-        let (actions, next_state) = match turn(state, replies).await.map_err(|err| call_failed(&err))? {
-            Ok((actions, _)) if actions.is_empty() => return ended(exchanges.len(), Ok(())),
-            Err(error) => return ended(exchanges.len(), Err(error)),
+        let turn = asking.turn(component, settings, state, replies).await.map_err(|err| call_failed(&err))?;
+        let (found, actions, next_state) = match turn {
             Ok(step) => step,
+            Err(error) => return Ok((tags, ended(exchanges.len(), Err(error))?)),
         };
+        tags.extend(found);
+        if actions.is_empty() {
+            return Ok((tags, ended(exchanges.len(), Ok(()))?));
+        }
         state = next_state;
         replies = Vec::with_capacity(actions.len());
         for action in actions {
