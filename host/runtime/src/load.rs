@@ -240,3 +240,6 @@ async fn on_thread<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|err| Err(LoadError::Host { message: err.to_string() }))
 }
+
+#[cfg(test)]
+mod tests;

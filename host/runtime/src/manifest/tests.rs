@@ -1,1 +1,99 @@
+use super::*;
+use crate::testing::manifest;
 
+fn check_refusal(json: &str, expected: &str) {
+    let message = Manifest::parse(json.as_bytes()).unwrap_err().to_string();
+    assert!(message.contains(expected), "{message:?} without {expected:?}");
+}
+
+#[test]
+fn a_manifest_with_every_field_is_read() {
+    let json = r#"{
+        "name": "registry-x", "version": "0.1.0", "kind": "registry", "description": "Lists.", "license": "MIT",
+        "settings": {"type": "object"},
+        "origins": [
+            {"origin": "$registry", "reason": "to list"},
+            {"origin": "https://api.example.com", "reason": "to ask"}
+        ],
+        "slots": [
+            {"name": "one", "scheme": "oci-token", "description": "an access token"},
+            {"name": "two", "scheme": {"header": "PRIVATE-TOKEN"}}
+        ],
+        "examples": [{"name": "e", "repository": {"registry": "r", "name": "n"}, "question": {"tags": null}}]
+    }"#;
+    let read = Manifest::parse(json.as_bytes()).unwrap();
+    assert_eq!((read.name.as_str(), read.version.as_str(), read.kind), ("registry-x", "0.1.0", Kind::Registry));
+    let origins: Vec<_> = read.origins.iter().map(|asked| (asked.origin.to_string(), asked.reason.as_str())).collect();
+    assert_eq!(origins, [("$registry".to_owned(), "to list"), ("https://api.example.com".to_owned(), "to ask")]);
+    let slots: Vec<_> = read.slots.iter().map(|slot| (slot.name.as_str(), slot.scheme.to_string())).collect();
+    assert_eq!(slots, [("one", "oci-token".to_owned()), ("two", "header PRIVATE-TOKEN".to_owned())]);
+    assert_eq!(read.examples.len(), 1);
+}
+
+#[test]
+fn what_is_left_out_is_nothing_at_all() {
+    let read = Manifest::parse(manifest("notifier", "").as_bytes()).unwrap();
+    assert!(read.origins.is_empty() && read.slots.is_empty() && read.examples.is_empty());
+    let schema = crate::settings::Schema::compile(&read.settings).unwrap();
+    assert!(schema.apply(&serde_json::json!({})).is_ok());
+    assert!(schema.apply(&serde_json::json!({"a": 1})).is_err());
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_would_be_right() {
+    check_refusal("{", "EOF while parsing");
+    check_refusal("{}", "missing field `name`");
+    check_refusal(
+        &manifest("regsitry", ""),
+        r#"unknown kind "regsitry", expected one of: notifier, registry, version-parser"#,
+    );
+    check_refusal(&manifest("registry", r#", "setings": {}"#), "unknown field `setings`, expected one of");
+    check_refusal(&manifest("registry", r#", "settings": []"#), "settings: it is no JSON Schema");
+    check_refusal(
+        &manifest("registry", r#", "settings": {"$ref": "https://example.com/x"}"#),
+        "settings: it is no JSON Schema that can be used",
+    );
+    let origins = |origins: &str| manifest("registry", &format!(r#", "origins": [{origins}]"#));
+    check_refusal(&origins(r#"{"origin": "example.com", "reason": "x"}"#), "origins[0].origin: ");
+    check_refusal(&origins(r#"{"origin": "https://example.com", "reason": " "}"#), "origins[0].reason: it is empty");
+    check_refusal(&origins(r#"{"origin": "https://example.com"}"#), "missing field `reason`");
+    let many = vec![r#"{"origin": "$registry", "reason": "x"}"#; 33].join(",");
+    check_refusal(&origins(&many), "origins: there are 33 entries, and 32 are allowed");
+    let slots = |slots: &str| manifest("registry", &format!(r#", "slots": [{slots}]"#));
+    check_refusal(
+        &slots(r#"{"name": "a", "scheme": "baerer"}"#),
+        "unknown variant `baerer`, expected one of `basic`, `bearer`",
+    );
+    check_refusal(
+        &slots(r#"{"name": "A", "scheme": "basic"}"#),
+        r#"slots[0].name: "A" is no name; expected up to 50 lower-case"#,
+    );
+    check_refusal(
+        &slots(r#"{"name": "a", "scheme": "basic"}, {"name": "a", "scheme": "url"}"#),
+        r#"slots[1].name: there are two slots named "a""#,
+    );
+    check_refusal(&slots(r#"{"name": "a", "scheme": {"header": "a b"}}"#), r#""a b" is no name of an HTTP header"#);
+    let long = format!(r#", "settings": {{"title": "{}"}}"#, "x".repeat(LARGEST));
+    check_refusal(&manifest("registry", &long), "and 262144 are allowed");
+    check_refusal(&manifest("registry", "").replace("For tests.", r"a\nb"), "description: it has line breaks");
+    check_refusal(&manifest("registry", "").replace("\"test\"", "\"-test\""), r#"name: "-test" is no name"#);
+}
+
+#[test]
+fn an_example_that_cannot_be_read_is_named() {
+    let check = |kind: &str, example: &str, expected: &str| {
+        check_refusal(&manifest(kind, &format!(r#", "examples": [{example}]"#)), expected);
+    };
+    check("version-parser", r#"{"name": "e", "tag": "1"}"#, r#"examples[0] "e": unknown field `tag`"#);
+    check("version-parser", "{}", "examples[0]: missing field `name`");
+    check("registry", r#"{"name": "e"}"#, r#"examples[0] "e": missing field `repository`"#);
+    check("notifier", r#"{"name": "e", "notice": {"kid": ""}}"#, r#"examples[0] "e": unknown field `kid`"#);
+    let exchange = |answer: &str| {
+        let request = r#""request": {"method": "GET", "url": "https://r"}"#;
+        format!(r#"{{"name": "e", "notice": {{}}, "exchanges": [{{{request}{answer}}}]}}"#)
+    };
+    check("notifier", &exchange(""), "the exchange for https://r needs either `response` or `failure`");
+    check("notifier", &exchange(r#", "response": {"status": 200}, "failure": "tls""#), "needs either");
+    check("notifier", &exchange(r#", "response": {"status": 200, "body": "", "json": 1}"#), "either `body` or `json`");
+    check("version-parser", &[r#"{"name": "e"}"#; 65].join(","), "examples: there are 65, and 64 are allowed");
+}
