@@ -25,7 +25,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "registry": {"settings": {"pageSize": 100}},
             "versionParser": {"plugin": "pep440", "settings": {"any": [1, "two"]}},
             "frontier": 2,
-            "interval": "1h30m",
+            "interval": "90s",
             "tags": {"prereleases": true},
             "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 0}],
             "suspend": true,

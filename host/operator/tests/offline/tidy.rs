@@ -62,13 +62,13 @@ fn each_kind_of_work_stays_in_its_room() {
     check("std::env", &[]);
     check("env = \"", &["host/operator/src/config.rs"]);
     check("Store::new(engine", &["host/runtime/src/store.rs"]);
-    check("unsafe {", &["host/runtime/src/compile"]);
+    check("unsafe {", &["host/runtime/src/compile.rs"]);
 }
 
 #[test]
 fn arrows_between_rooms_point_down() {
-    check("crate::operator", &[]);
-    check("crate::cli", &[]);
+    check("crate::operator::", &[]);
+    check("crate::cli::", &[]);
     check("crate::reconcile", &["host/operator/src/operator.rs", "host/operator/src/reconcile"]);
     check("crate::telemetry::health", &["host/operator/src/operator.rs"]);
 }
