@@ -6,9 +6,7 @@
 pub mod grants;
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
@@ -30,8 +28,7 @@ pub enum Scheme {
 /// Scheme, host and port: `https://registry.example.com`, `http://10.0.0.7:5000`.
 ///
 /// Hosts are in the URL standard's one form, lower-case, in Punycode, addresses without leading zeros, so that equal means the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     scheme: Scheme,
     host: String,
@@ -140,28 +137,6 @@ impl fmt::Display for Origin {
     }
 }
 
-impl FromStr for Origin {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for Origin {
-    type Error = ParseError;
-
-    fn try_from(text: String) -> Result<Self, ParseError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Origin> for String {
-    fn from(origin: Origin) -> Self {
-        origin.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -233,14 +208,6 @@ mod tests {
         assert!(Origin::registry("").is_err());
         assert!(Origin::registry("ghcr.io/library").is_err());
         assert!(Origin::registry("user@ghcr.io").is_err());
-    }
-
-    #[test]
-    fn origins_are_text_in_json() {
-        let origin = Origin::parse("http://10.0.0.7:5000").unwrap();
-        assert_eq!(serde_json::to_string(&origin).unwrap(), "\"http://10.0.0.7:5000\"");
-        assert_eq!(serde_json::from_str::<Origin>("\"http://10.0.0.7:5000/\"").unwrap(), origin);
-        assert!(serde_json::from_str::<Origin>("\"10.0.0.7\"").is_err());
     }
 
     proptest! {

@@ -47,9 +47,9 @@ pub struct Ruling {
 
 /// Judges `candidates`, which are all tags of the repository, against `current`, the tag that runs.
 ///
-/// To apply is the greatest of those right of the frontier, to report the greatest of those left of it, if it is newer still. Neither
-/// depends on the order of the candidates; [`Ruling`] says what happens to equal versions under several names (1.0 and 1.0.0) by
-/// choosing the name that looks most like the current one.
+/// To apply is the greatest of those right of the frontier, to report the greatest of those left of it, if it is newer still. Of several
+/// names of the same version (1.0 and 1.0.0) it is the one that looks most like the current tag. Nothing depends on the order of the
+/// candidates.
 pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
     let mut verdicts: Vec<Verdict> =
         candidates.iter().map(|candidate| tags::judge(policy, current, candidate)).collect();

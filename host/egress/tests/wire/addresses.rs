@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
+use k8supdater_core::origin::{Grants, Origin};
 use k8supdater_egress::{Client, Failure, Options, Resolver};
 
 use crate::server::{Server, answer, client, denied, get, names, ok, origin, scope};
@@ -101,6 +102,22 @@ async fn the_images_own_registry_may_not_be_at_a_private_address() {
         let text = denied(client.send(&scope, get(format!("https://{host}/v2/"))).await);
         assert!(text.contains(host) && text.contains("may not be called"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_registry_that_an_administrator_names_may_be_private_and_without_tls() {
+    let server = Server::start(|_| ok("tags")).await;
+    let grants = |texts: &[&str]| scope(texts).grants;
+    let granted = grants(&["$registry", &server.origin()]);
+    let mut scope = scope(&[]);
+    scope.grants = Grants::intersect(&grants(&["$registry"]), &granted);
+    // An image reference names no scheme, so what is looked for is https.
+    scope.registry = Origin::registry(&server.address.to_string()).ok();
+    let url = format!("{}/v2/", server.origin());
+    assert_eq!(client().send(&scope, get(&url)).await.map(|response| response.status), Ok(200));
+    scope.registry = Origin::registry("ghcr.io").ok();
+    denied(client().send(&scope, get(&url)).await);
+    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]
