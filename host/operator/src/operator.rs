@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8supdater_egress::Client as Egress;
@@ -108,24 +108,26 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
         plugins: Arc::clone(&plugins),
         metrics: Arc::clone(&metrics),
     });
-    let plugin_store = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
+    let known_plugins = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
     let start = async {
-        wait_for_plugins(&plugin_store, &plugins).await;
+        wait_for_plugins(known_plugins, &plugins).await;
         let registries = Arc::new(Registries::new(egress));
         let scopes = scopes(&config);
         for namespace in scopes {
-            let workloads = watch_deployments(&client, namespace.as_deref());
+            let deployments = watcher(scoped::<Deployment>(&client, namespace.as_deref()), watcher::Config::default());
+            let deployments = watched(deployments.modify(workload::strip));
             let context = Arc::new(Context {
                 client: client.clone(),
                 config: config.clone(),
                 plugins: Arc::clone(&plugins),
                 registries: Arc::clone(&registries),
-                workloads: Workloads::new(client.clone(), vec![workloads.store.clone()]),
+                workloads: Workloads::new(client.clone(), vec![deployments.known.store.clone()]),
                 metrics: Arc::clone(&metrics),
                 failures: Failures::default(),
             });
-            let stores = spawn_handler_loop(&mut tasks, namespace.as_deref(), workloads, context, stopping.clone());
-            stores.wait_until_ready().await;
+            let all = spawn_handler_loop(&mut tasks, namespace.as_deref(), deployments, context, stopping.clone());
+            all.handlers.wait_until_listed().await;
+            all.deployments.wait_until_listed().await;
         }
         ready.send_replace(true);
         info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "ready");
@@ -222,20 +224,64 @@ where
     }
 }
 
+/// What a watch has brought so far.
+#[derive(Clone)]
+struct Known<K: Resource<DynamicType = ()> + Clone + 'static> {
+    store: Store<K>,
+    is_listed: watch::Receiver<bool>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Known<K> {
+    /// Waits until the first list has come. Any number may wait, unlike for [`Store::wait_until_ready`]: that wakes only the one who
+    /// was polled last, and each controller waits for its own store already.
+    async fn wait_until_listed(&self) {
+        // The sender lives as long as the loop; if it has ended, so will the operator.
+        let _ = self.is_listed.clone().wait_for(|is_listed| *is_listed).await;
+    }
+}
+
+/// A watch: what it has brought, and the stream that brings it, which somebody has to poll.
+struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
+    known: Known<K>,
+    /// Objects that were created, changed or deleted.
+    touched: futures::stream::BoxStream<'static, Result<K, watcher::Error>>,
+}
+
+fn watched<K>(events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static) -> Watched<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let (listed, is_listed) = watch::channel(false);
+    let touched = events
+        .default_backoff()
+        .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                listed.send_replace(true);
+            }
+        })
+        .touched_objects()
+        .boxed();
+    Watched { known: Known { store, is_listed }, touched }
+}
+
 fn spawn_plugin_loop(
     tasks: &mut JoinSet<()>,
     context: Arc<plugin::Context>,
     stopping: CancellationToken,
-) -> Store<Guarded<Plugin>> {
+) -> Known<Guarded<Plugin>> {
     let namespace = context.namespace.clone();
     let api: Api<Guarded<Plugin>> = Api::namespaced(context.client.clone(), &namespace);
-    let controller = Controller::new(api, watcher::Config::default());
-    let store = controller.store();
+    let Watched { known, touched: touched_plugins } = watched(watcher(api, watcher::Config::default()));
+    let store = known.store.clone();
+    // Deleted plugins go through the loop too, which is how they are forgotten.
+    let controller = Controller::for_stream(touched_plugins, store.clone());
     let (by_config_map, by_secret) = (store.clone(), store.clone());
     let config_maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(context.client.clone(), &namespace);
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.client.clone(), &namespace);
     let plugins = Arc::clone(&context.plugins);
-    let existing = store.clone();
+    let existing = store;
     let run = controller
         // Only the metadata is watched: the bytes are read when they are needed, and not kept.
         .watches_stream(touched(config_maps), move |changed| {
@@ -258,7 +304,7 @@ fn spawn_plugin_loop(
             future::ready(())
         });
     tasks.spawn(run);
-    store
+    known
 }
 
 /// Metadata of objects of a kind, whenever one is created, changed or deleted.
@@ -282,13 +328,11 @@ fn referring(store: &Store<Guarded<Plugin>>, refers: impl Fn(&Plugin) -> bool) -
 const PLUGIN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until every plugin that exists has been tried once, so that handlers do not begin by complaining about missing plugins.
-async fn wait_for_plugins(store: &Store<Guarded<Plugin>>, plugins: &Plugins) {
+async fn wait_for_plugins(known: Known<Guarded<Plugin>>, plugins: &Plugins) {
     let seen = async {
-        if store.wait_until_ready().await.is_err() {
-            return;
-        }
+        known.wait_until_listed().await;
         let mut changes = plugins.changes();
-        let names: Vec<String> = store.state().iter().map(|plugin| plugin.name_any()).collect();
+        let names: Vec<String> = known.store.state().iter().map(|plugin| plugin.name_any()).collect();
         while !plugins.have_seen(names.iter().map(String::as_str)) {
             if changes.changed().await.is_err() {
                 return;
@@ -300,51 +344,27 @@ async fn wait_for_plugins(store: &Store<Guarded<Plugin>>, plugins: &Plugins) {
     }
 }
 
-/// The Deployments of a scope: a store, and the stream that fills it.
-struct WatchedDeployments {
-    store: Store<Deployment>,
-    touched: futures::stream::BoxStream<'static, Result<Deployment, watcher::Error>>,
-}
-
-fn watch_deployments(client: &Client, namespace: Option<&str>) -> WatchedDeployments {
-    let (store, writer) = reflector::store();
-    let touched = watcher(scoped::<Deployment>(client, namespace), watcher::Config::default())
-        .modify(workload::strip)
-        .default_backoff()
-        .reflect(writer)
-        .touched_objects()
-        .boxed();
-    WatchedDeployments { store, touched }
-}
-
 /// What must have been listed once before the operator is ready.
-struct Stores {
-    handlers: Store<Guarded<VersioningHandler>>,
-    deployments: Store<Deployment>,
-}
-
-impl Stores {
-    async fn wait_until_ready(&self) {
-        // The writers live as long as the loop; if it has ended, so will the operator.
-        let _ = self.handlers.wait_until_ready().await;
-        let _ = self.deployments.wait_until_ready().await;
-    }
+struct KnownInScope {
+    handlers: Known<Guarded<VersioningHandler>>,
+    deployments: Known<Deployment>,
 }
 
 fn spawn_handler_loop(
     tasks: &mut JoinSet<()>,
     namespace: Option<&str>,
-    deployments: WatchedDeployments,
+    deployments: Watched<Deployment>,
     context: Arc<Context>,
     stopping: CancellationToken,
-) -> Stores {
+) -> KnownInScope {
     let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
     let concurrency = controller::Config::default().concurrency(context.config.concurrency);
-    let controller = Controller::new(api, watcher::Config::default()).with_config(concurrency);
-    let handlers = controller.store();
-    let (by_deployment, existing) = (handlers.clone(), handlers.clone());
-    let deployments_store = deployments.store.clone();
-    let deployments_synced = deployments.store.clone();
+    let handlers = watched(watcher(api, watcher::Config::default()));
+    let known = KnownInScope { handlers: handlers.known, deployments: deployments.known };
+    let store = known.handlers.store.clone();
+    let controller = Controller::for_stream(handlers.touched, store.clone()).with_config(concurrency);
+    let (by_deployment, existing) = (store.clone(), store);
+    let known_deployments = known.deployments.clone();
     let plugin_changes = changes(context.plugins.changes());
     let for_cleaning = Arc::clone(&context);
     let run = controller
@@ -360,10 +380,10 @@ fn spawn_handler_loop(
         .graceful_shutdown_on(stopping.cancelled_owned())
         .run(
             move |handler, context| {
-                let deployments = deployments_synced.clone();
+                let deployments = known_deployments.clone();
                 async move {
                     // A Deployment that the watch has not listed yet is not one that does not exist.
-                    let _ = deployments.wait_until_ready().await;
+                    deployments.wait_until_listed().await;
                     reconcile::reconcile(handler, context).await
                 }
             },
@@ -376,7 +396,7 @@ fn spawn_handler_loop(
             future::ready(())
         });
     tasks.spawn(run);
-    Stores { handlers, deployments: deployments_store }
+    known
 }
 
 fn changes(receiver: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {
