@@ -71,7 +71,7 @@ fn kind(object: &DynamicObject) -> &str {
 fn adapt(shipped: Vec<DynamicObject>, own: &str, watched: &[String]) -> Vec<DynamicObject> {
     let mut adapted = Vec::new();
     for mut object in shipped {
-        for subject in object.data["subjects"].as_array_mut().into_iter().flatten() {
+        for subject in object.data.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
             subject["namespace"] = Value::from(own);
         }
         match kind(&object) {

@@ -96,6 +96,18 @@ impl Stage {
         Api::namespaced_with(self.cluster.client.clone(), &self.own_namespace, &objects::plugins())
     }
 
+    /// Creates an object in the watched namespace.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    pub async fn create<K>(&self, object: &K)
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
+        create(&self.api(), object).await;
+    }
+
     /// Creates a Deployment with these containers and waits until its pods run.
     pub async fn deploy(&self, name: &str, containers: &[(&str, &str)]) {
         self.deploy_as(&objects::deployment(name, containers)).await;
@@ -108,8 +120,8 @@ impl Stage {
         let name = deployment.name_any();
         self.eventually(&format!("the pods of {name} run"), async || {
             let status = api.get(&name).await.map_err(|err| err.to_string())?.status.unwrap_or_default();
-            let wanted = deployment.spec.replicas.unwrap_or(1);
-            (status.available_replicas == Some(wanted)).then_some(()).ok_or_else(|| format!("{status:?}"))
+            let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+            (status.available_replicas.unwrap_or(0) == wanted).then_some(()).ok_or_else(|| format!("{status:?}"))
         })
         .await;
     }
@@ -138,7 +150,7 @@ impl Stage {
     /// Image of a container of a Deployment.
     pub async fn image(&self, deployment: &str, container: &str) -> String {
         let found = self.api::<Deployment>().get(deployment).await.expect("the Deployment exists");
-        let pod = found.spec.template.spec.unwrap_or_default();
+        let pod = found.spec.and_then(|spec| spec.template.spec).unwrap_or_default();
         let container = pod.containers.into_iter().find(|found| found.name == container);
         container.and_then(|container| container.image).expect("the container exists and has an image")
     }

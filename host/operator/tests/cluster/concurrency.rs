@@ -57,9 +57,8 @@ async fn containers_that_change_places_meanwhile_do_not_get_each_others_images()
     about_to_patch(&stage, &registry).await;
     // Both containers with the same image, in the other order: only the name of the container tells them apart.
     let swapped = objects::deployment("shop", &[("db", &web), ("web", &web)]);
-    let patch = json!([
-        {"op": "replace", "path": "/spec/template/spec/containers", "value": swapped.spec.template.spec.unwrap().containers},
-    ]);
+    let containers = swapped.spec.and_then(|spec| spec.template.spec).unwrap().containers;
+    let patch = json!([{"op": "replace", "path": "/spec/template/spec/containers", "value": containers}]);
     let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
     let api: Api<Deployment> = stage.api();
     api.patch("shop", &PatchParams::default(), &Patch::<()>::Json(patch)).await.unwrap();
@@ -84,8 +83,9 @@ async fn other_fields_that_change_meanwhile_stay_as_they_are_set() {
     api.patch("web", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     image(&stage, "web", "app", &registry.image("web", "1.0.1")).await;
     let found = api.get("web").await.unwrap();
-    assert_eq!(found.spec.replicas, Some(3));
+    let spec = found.spec.unwrap();
+    assert_eq!(spec.replicas, Some(3));
     assert_eq!(found.metadata.labels.unwrap_or_default()["team"], "a");
-    let annotations = found.spec.template.metadata.unwrap_or_default().annotations;
+    let annotations = spec.template.metadata.unwrap_or_default().annotations;
     assert_eq!(annotations, None, "nothing but the image is touched");
 }

@@ -38,7 +38,9 @@ async fn container_that_cannot_be_judged_does_not_stop_the_others() {
     stage.handle("shop", &json!({})).await;
     image(&stage, "shop", "web", &registry.image("web", "1.0.1")).await;
     let message = condition(&stage, "shop", "Ready", "False", "NoVersion").await;
-    for part in ["container latest", "has the tag latest", "container pinned", "pinned to a digest", "ignore the container"] {
+    for part in
+        ["container latest", "has the tag latest", "container pinned", "pinned to a digest", "ignore the container"]
+    {
         assert!(message.contains(part), "{part:?} in {message}");
     }
     stage

@@ -70,7 +70,11 @@ async fn rollout_that_fails_is_reported_once_and_a_human_can_take_over() {
     phase(&stage, "web", UpdatePhase::Failed).await;
     let message = condition(&stage, "web", "RolloutHealthy", "False", "RolloutFailed").await;
     assert!(message.contains("has timed out progressing"), "{message}");
-    assert_eq!(stage.image("web", "app").await, registry.image("web", "1.0.1-crash"), "nothing is rolled back by itself");
+    assert_eq!(
+        stage.image("web", "app").await,
+        registry.image("web", "1.0.1-crash"),
+        "nothing is rolled back by itself"
+    );
 
     stage.set_image("web", "app", &registry.image("web", "1.0.1")).await;
     condition(&stage, "web", "RolloutHealthy", "True", "RolloutFinished").await;

@@ -1,0 +1,138 @@
+use k8supdater_testkit::{Stage, objects};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::scene::{bare, condition, image, with_fake_registry};
+
+/// What the API server says to the object, as `kubectl apply --dry-run=server` would.
+async fn try_apply(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<(), String> {
+    let params = PatchParams::apply("test").dry_run().validation_strict();
+    let name = object.metadata.name.as_deref().unwrap();
+    api.patch(name, &params, &Patch::Apply(object)).await.map(drop).map_err(|err| err.to_string())
+}
+
+async fn check(api: &Api<DynamicObject>, object: &DynamicObject, parts: &[&str]) {
+    let spec = &object.data["spec"];
+    match try_apply(api, object).await {
+        Ok(()) => assert!(parts.is_empty(), "{spec} was accepted, expected {parts:?}"),
+        Err(message) => {
+            assert!(!parts.is_empty(), "{spec} was refused: {message}");
+            for part in parts {
+                assert!(message.contains(part), "{part:?} in the answer to {spec}: {message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
+    let stage = bare("handlers").await;
+    let interval = "interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m";
+    let ignored = "a container that is ignored has no frontier: remove one of the two";
+    let table: &[(Value, &[&str])] = &[
+        (json!({}), &[]),
+        (json!({"frontier": null, "interval": null}), &[]),
+        (
+            json!({
+                "frontier": 16, "interval": "1h30m", "suspend": true, "tags": {"prereleases": true},
+                "registry": {"settings": {"a": {"b": [1]}}}, "versionParser": {"plugin": "p", "settings": {"c": 1}},
+                "containers": [{"name": "a", "frontier": 0}, {"name": "b", "ignore": true}],
+            }),
+            &[],
+        ),
+        (json!({"frontier": -1}), &["spec.frontier", "greater than or equal to 0"]),
+        (json!({"frontier": 17}), &["spec.frontier", "less than or equal to 16"]),
+        (json!({"frontier": "2"}), &["spec.frontier", "integer"]),
+        (json!({"interval": "10"}), &["spec.interval", interval]),
+        (json!({"interval": "0.5s"}), &["spec.interval", interval]),
+        (json!({"interval": "721h"}), &["spec.interval", interval]),
+        (json!({"interval": "-10m"}), &["spec.interval", interval]),
+        (json!({"interval": "soon"}), &["spec.interval", interval]),
+        (json!({"deployment": null}), &["spec.deployment", "Required value"]),
+        (json!({"deployment": ""}), &["spec.deployment", "at least 1 chars"]),
+        (json!({"deployment": "Web_1"}), &["spec.deployment", "should match"]),
+        (json!({"containerregistry": null}), &["spec.containerregistry", "Required value"]),
+        (json!({"containerregistry": "docker hub"}), &["spec.containerregistry", "should match"]),
+        (json!({"containers": [{"name": "a", "frontier": 1, "ignore": true}]}), &["spec.containers[0]", ignored]),
+        (json!({"containers": [{"name": "a"}, {"name": "a"}]}), &["duplicate"]),
+        (json!({"versionParser": {}}), &["spec.versionParser.plugin", "Required value"]),
+        (json!({"registry": {"settings": [1]}}), &["spec.registry.settings", "object"]),
+        (json!({"intervall": "10m"}), &["intervall", "field not declared in schema"]),
+    ];
+    for (spec, parts) in table {
+        check(&stage.handlers(), &objects::handler("web", spec), parts).await;
+    }
+}
+
+#[tokio::test]
+async fn api_server_refuses_nonsense_in_plugins_and_says_what_is_right() {
+    let stage = bare("plugin-specs").await;
+    let origin = "scheme://host[:port] with scheme http or https, without path, user or wildcard";
+    let secret =
+        |origin: &str| json!({"grants": {"secrets": [{"slot": "registry", "origin": origin, "secretName": "s"}]}});
+    let origins = |origin: &str| json!({"grants": {"origins": [origin]}});
+    let deadline = "deadline must be a duration between 1ms and 5s, such as 200ms";
+    let table: &[(Value, &[&str])] = &[
+        (json!({}), &[]),
+        (
+            json!({
+                "source": {"configMap": {"name": "p", "key": "a.wasm"}}, "settings": {"a": 1},
+                "limits": {"deadline": "200ms", "memoryMib": 256},
+                "grants": {
+                    "origins": ["$registry", "https://ghcr.io", "http://10.0.0.7:5000"],
+                    "secrets": [{"slot": "registry", "origin": "https://ghcr.io", "secretName": "s"}],
+                    "realms": [{"registry": "https://registry-1.docker.io", "realm": "https://auth.docker.io"}],
+                },
+            }),
+            &[],
+        ),
+        (origins("https://ghcr.io/path"), &["spec.grants.origins", origin]),
+        (origins("https://*.example.com"), &["spec.grants.origins", origin]),
+        (origins("https://user@example.com"), &["spec.grants.origins", origin]),
+        (origins("ftp://example.com"), &["spec.grants.origins", origin]),
+        (origins("*"), &["spec.grants.origins", origin]),
+        (secret("$registry"), &["spec.grants.secrets[0].origin", origin]),
+        (
+            json!({"grants": {"realms": [{"registry": "ghcr.io", "realm": "https://a.example"}]}}),
+            &["registry is", origin],
+        ),
+        (json!({"limits": {"deadline": "6s"}}), &["spec.limits.deadline", deadline]),
+        (json!({"limits": {"deadline": "1h"}}), &["spec.limits.deadline", deadline]),
+        (json!({"limits": {"memoryMib": 0}}), &["spec.limits.memoryMib", "greater than or equal to 1"]),
+        (json!({"limits": {"memoryMib": 257}}), &["spec.limits.memoryMib", "less than or equal to 256"]),
+        (json!({"source": null}), &["spec.source", "Required value"]),
+        (json!({"source": {"configMap": {"name": ""}}}), &["spec.source.configMap.name", "at least 1 chars"]),
+        (json!({"source": {"configMap": {"name": "p", "key": "a/b"}}}), &["spec.source.configMap.key", "should match"]),
+        (json!({"grant": {}}), &["grant", "field not declared in schema"]),
+    ];
+    for (spec, parts) in table {
+        check(&stage.plugins(), &objects::plugin("p", spec), parts).await;
+    }
+}
+
+/// Makes a handler unreadable for the operator: what the API server takes for a time is not one without its zone.
+async fn spoil(stage: &Stage, handler: &str) {
+    let status = json!({"status": {"lastCheck": "2024-01-15T10:00:00"}});
+    stage.handlers().patch_status(handler, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+}
+
+#[tokio::test]
+async fn handler_that_cannot_be_read_does_not_stop_the_others() {
+    let (mut stage, registry) = with_fake_registry("malformed").await;
+    registry.push("web", &["1.0.0"]);
+    for name in ["good", "bad"] {
+        stage.deploy(name, &[("app", &registry.image("web", "1.0.0"))]).await;
+        stage.handle(name, &json!({})).await;
+        condition(&stage, name, "Ready", "True", "Checked").await;
+    }
+    spoil(&stage, "bad").await;
+    // Also when it is in the first list of a watch.
+    stage.operator.kill();
+    stage.operator.start().await;
+    registry.push("web", &["1.0.1"]);
+    image(&stage, "good", "app", &registry.image("web", "1.0.1")).await;
+    assert_eq!(stage.image("bad", "app").await, registry.image("web", "1.0.0"));
+    let failures = stage.operator.metric("k8supdater_check_failures_total{reason=\"InvalidSpec\"}").await;
+    assert!(failures > 0, "{}", stage.operator.log());
+    assert!(stage.operator.log().contains("lastCheck"), "the log says what is wrong");
+}
