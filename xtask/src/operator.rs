@@ -68,7 +68,8 @@ pub fn install(kubectl: &Kubectl) -> Result<()> {
 pub fn install_definitions(kubectl: &Kubectl) -> Result<()> {
     let definitions = workspace::root().join("deploy/crd");
     command::output(kubectl.command("apply --server-side -k").arg(&definitions))?;
-    command::output(kubectl.command("wait --for=condition=Established --timeout=60s -k").arg(&definitions))?;
+    let mut wait = kubectl.command("wait --for=condition=Established --timeout=60s -f");
+    command::output(wait.arg(definitions.join("k8supdater.dev.yaml")))?;
     Ok(())
 }
 
