@@ -1,6 +1,6 @@
 //! Calling: one instance per call, on a thread that may be slow, with an end in any case.
 //!
-//! Each call takes one of the engine's places, gets a [store](crate::store) and an instance of its own, and loses both when it ends. The
+//! Each call takes one of the engine's places, gets a [store] and an instance of its own, and loses both when it ends. The
 //! epoch ends a guest that does not end; a time-out on the clock ends the waiting if the host itself hangs. What comes back has been
 //! [checked against the contract](contract) before anyone else sees it.
 
@@ -166,8 +166,8 @@ fn call_here<T>(
     let _flight = loaded.engine.fly();
     let mut store = store::build(&loaded.engine.wasm, limits);
     let instance = loaded.instances.instantiate(&mut store);
-    let answer = instance.and_then(|instance| work(&mut store, &instance));
-    answer.map_err(|err| CallError::classify(&err, store.data().refused(), limits))
+    let instance = instance.map_err(|err| CallError::of_start(&err, store.data().refused(), limits))?;
+    work(&mut store, &instance).map_err(|err| CallError::of_call(&err, store.data().refused(), limits))
 }
 
 #[cfg(test)]

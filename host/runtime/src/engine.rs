@@ -100,6 +100,15 @@ impl Engine {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let concurrency = options.concurrency.unwrap_or(processors.max(2)).clamp(1, 256);
         let (wasm, allocator) = start(concurrency)?;
+        Self::with(wasm, allocator, concurrency, options)
+    }
+
+    fn with(
+        wasm: wasmtime::Engine,
+        allocator: Allocator,
+        concurrency: usize,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
         let ticker = Ticker::start(wasm.weak()).map_err(EngineError::Ticker)?;
         let cache = Cache::open(options, &wasm);
         if let CacheState::Off { reason } = cache.state() {
@@ -171,6 +180,10 @@ fn start(concurrency: usize) -> Result<(wasmtime::Engine, Allocator), EngineErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::LoadError;
+    use crate::pack::{Check, pack};
+    use crate::store::Limits;
+    use crate::testing;
 
     #[test]
     fn an_engine_starts_with_the_pool_where_address_space_allows() {
@@ -179,9 +192,45 @@ mod tests {
         assert_eq!(*engine.cache(), CacheState::Unset);
     }
 
-    #[test]
-    fn the_fallback_runs_the_same_wasm_features() {
-        // Both configurations must take the same components, or the fallback would refuse some.
-        wasmtime::Engine::new(&config::on_demand()).unwrap();
+    #[tokio::test]
+    async fn the_fallback_takes_the_same_components_and_keeps_the_same_limits() {
+        let wasm = wasmtime::Engine::new(&config::on_demand()).unwrap();
+        let engine = Engine::with(wasm, Allocator::OnDemand, 2, EngineOptions::default()).unwrap();
+        let load = async |body: &str| {
+            let manifest = testing::manifest("version-parser", "");
+            let packed = pack(&testing::parser(body), Some(manifest.as_bytes()), Check::AsTheOperator).unwrap();
+            engine.load(packed.component.into(), Limits::default()).await.unwrap()
+        };
+        let good = load(testing::NUMBERS).await;
+        let hostile = [
+            ("unreachable", "Trapped"),
+            ("(loop $again (br $again)) (i32.const 0)", "DeadlineExceeded"),
+            (
+                "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable",
+                "MemoryExceeded",
+            ),
+        ];
+        for (body, reason) in hostile {
+            assert_eq!(load(body).await.parse(vec![], "{}").await.unwrap_err().reason(), reason);
+            let versions = good.parse(vec!["7".to_owned()], "{}").await.unwrap().unwrap();
+            assert_eq!(versions[0].as_ref().unwrap().levels, [7]);
+        }
+        // What the pool has no place for is refused here too, by the limits of the store, when an instance starts.
+        let memories = format!(r#"(memory (export "memory") 2) {}"#, "(memory 1)".repeat(4));
+        let tables = "(table 1 funcref)".repeat(9);
+        let manifest = testing::manifest("version-parser", "");
+        let crowded = [
+            (testing::parser_with_memory(&memories), "memory count too high"),
+            (testing::parser_with(&tables, testing::NUMBERS), "table count too high"),
+        ];
+        for (module, expected) in crowded {
+            let packed = pack(&module, Some(manifest.as_bytes()), Check::AsTheOperator).unwrap();
+            let LoadError::Start(cause) = engine.load(packed.component.into(), Limits::default()).await.unwrap_err()
+            else {
+                panic!("refused for another reason");
+            };
+            assert_eq!(cause.reason(), "NotInstantiable");
+            assert!(cause.to_string().contains(expected), "{cause}");
+        }
     }
 }

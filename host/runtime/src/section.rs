@@ -173,7 +173,9 @@ mod tests {
 
     fn with(bytes: &[u8], manifests: &[&[u8]]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
-        manifests.iter().for_each(|manifest| embed(&mut bytes, manifest));
+        for manifest in manifests {
+            embed(&mut bytes, manifest);
+        }
         bytes
     }
 

@@ -43,6 +43,12 @@ pub enum CallError {
         /// What the processor, or what stands for it, said.
         trap: String,
     },
+    /// There is no instance of it: it needs more memories, tables or modules than are allowed, for example.
+    #[error("no instance of it can be made: {message}")]
+    NotInstantiable {
+        /// What the sandbox said.
+        message: String,
+    },
     /// It answered something that the contract does not allow.
     #[error("it broke its contract: {what}")]
     ContractBroken {
@@ -87,6 +93,7 @@ impl CallError {
             Self::StackExceeded => "StackExceeded",
             Self::OutputTooLarge { .. } => "OutputTooLarge",
             Self::Trapped { .. } => "Trapped",
+            Self::NotInstantiable { .. } => "NotInstantiable",
             Self::ContractBroken { .. } => "ContractBroken",
             Self::WrongKind { .. } => "PluginOfWrongKind",
             Self::TimedOut { .. } => "CallTimedOut",
@@ -99,23 +106,35 @@ impl CallError {
         Self::ContractBroken { what: what.into() }
     }
 
-    /// What an error of the sandbox means. `refused` is what the guest asked for in vain before: a guest that gets no memory usually
+    /// Why there is no instance; `refused` as for [`of_call`](Self::of_call).
+    pub(super) fn of_start(err: &wasmtime::Error, refused: Option<Refused>, limits: Limits) -> Self {
+        Self::of_guest(err, refused, limits).unwrap_or_else(|| Self::NotInstantiable { message: format!("{err:#}") })
+    }
+
+    /// Why an instance brought no answer. `refused` is what the guest asked for in vain before: a guest that gets no memory usually
     /// crashes, and then the memory is what its author wants to hear of.
-    pub(super) fn classify(err: &wasmtime::Error, refused: Option<Refused>, limits: Limits) -> Self {
-        let trap = err.downcast_ref::<Trap>().copied();
-        match (trap, refused) {
-            (Some(Trap::Interrupt), _) => Self::DeadlineExceeded { deadline: limits.deadline },
-            (_, Some(Refused::Memory)) => Self::MemoryExceeded { memory: limits.memory },
-            (_, Some(Refused::TableElements)) => Self::TableExceeded,
-            (Some(Trap::StackOverflow), None) => Self::StackExceeded,
-            (Some(trap), None) if is_about_the_answer(trap) => Self::broken(trap.to_string()),
-            (Some(trap), None) => Self::Trapped { trap: trap.to_string() },
+    pub(super) fn of_call(err: &wasmtime::Error, refused: Option<Refused>, limits: Limits) -> Self {
+        Self::of_guest(err, refused, limits).unwrap_or_else(|| {
             // wasmtime has no public type for this one; a test fails if its words change.
-            (None, None) if err.root_cause().to_string().contains("hostcalls has been exhausted") => {
+            if err.root_cause().to_string().contains("hostcalls has been exhausted") {
                 Self::OutputTooLarge { output: limits.output }
+            } else {
+                // No code of the host runs during a call but that which reads the answer.
+                Self::broken(format!("its answer cannot be read: {err:#}"))
             }
-            // No code of the host runs during a call but that which reads the answer.
-            (None, None) => Self::broken(format!("its answer cannot be read: {err:#}")),
+        })
+    }
+
+    /// What the guest itself did, if it did something.
+    fn of_guest(err: &wasmtime::Error, refused: Option<Refused>, limits: Limits) -> Option<Self> {
+        match (err.downcast_ref::<Trap>().copied(), refused) {
+            (Some(Trap::Interrupt), _) => Some(Self::DeadlineExceeded { deadline: limits.deadline }),
+            (_, Some(Refused::Memory)) => Some(Self::MemoryExceeded { memory: limits.memory }),
+            (_, Some(Refused::TableElements)) => Some(Self::TableExceeded),
+            (Some(Trap::StackOverflow), None) => Some(Self::StackExceeded),
+            (Some(trap), None) if is_about_the_answer(trap) => Some(Self::broken(trap.to_string())),
+            (Some(trap), None) => Some(Self::Trapped { trap: trap.to_string() }),
+            (None, None) => None,
         }
     }
 }

@@ -179,7 +179,7 @@ async fn nothing_is_left_from_one_call_to_the_next() {
 #[tokio::test]
 async fn many_tags_are_read_in_order_and_no_tags_are_asked_about_too() {
     let bench = Bench::new().await;
-    let tags: Vec<String> = (0..2 * CHUNK + 1).map(|number| number.to_string()).collect();
+    let tags: Vec<String> = (0..=2 * CHUNK).map(|number| number.to_string()).collect();
     let versions = bench.neighbour.parse(tags, "{}").await.unwrap().unwrap();
     assert_eq!(versions.len(), 2 * CHUNK + 1);
     assert!(versions.iter().zip(0..).all(|(version, number)| version.as_ref().unwrap().levels == [number]));

@@ -190,7 +190,7 @@ fn a_conversation_in_an_example_has_to_go_as_written() {
     };
     let get = r#"{"request": {"method": "GET", "url": "https://r/tags"}, "response": {"status": 200}}"#;
     let check = |rest: &str, expected: &str| {
-        check(run(rest), "ExampleFailed", &format!(r#"its example "e" fails: {expected}"#))
+        check(run(rest), "ExampleFailed", &format!(r#"its example "e" fails: {expected}"#));
     };
     check(&format!(r#""exchanges": [{get}], "tags": [{{"name": "1.1"}}]"#), "expected the tags [Tag { name: \"1.1\"");
     check(&format!(r#""exchanges": [{get}], "error": "not-found""#), "expected the error not-found, got none");
@@ -207,7 +207,7 @@ fn a_conversation_in_an_example_has_to_go_as_written() {
 }
 
 #[tokio::test]
-async fn every_refusal_has_a_reason_of_its_own_kind() {
+async fn a_notifier_whose_example_passes_is_loaded() {
     let manifest = manifest("notifier", r#", "examples": [{"name": "delivered", "notice": {"kind": "updated"}}]"#);
     let bytes: Arc<[u8]> = packed(&module("notifier-plugin", NOTIFIER), &manifest).into();
     let loaded = engine().load(bytes, Limits::default()).await.unwrap();
