@@ -2,11 +2,11 @@
 
 use k8supdater_plugin::registry::{Asked, Question, Registry, Step, Tag};
 use k8supdater_plugin::text::one_line;
-use k8supdater_plugin::{Error, HttpResponse, Replies};
+use k8supdater_plugin::trail::Trail;
+use k8supdater_plugin::{Error, HttpResponse, Replies, link};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{Settings, link, manifest, refusal, request};
+use crate::{Settings, manifest, refusal, request};
 
 /// The plugin.
 pub struct Oci;
@@ -16,8 +16,8 @@ pub struct Oci;
 pub struct State {
     ask: Ask,
     url: String,
-    /// Fingerprints of all requests so far, this one included: a registry that leads in circles is found out.
-    seen: Vec<u64>,
+    /// All requests so far, this one included.
+    trail: Trail,
 }
 
 /// What the request under way asks for.
@@ -42,7 +42,7 @@ impl Registry for Oci {
             Question::Tags(_) => (Ask::Tags, request::tags_url(asked.repository, asked.settings)?),
             Question::Tag(tag) => (Ask::Head, request::manifest_url(asked.repository, asked.settings, tag)?),
         };
-        State { ask, url: String::new(), seen: Vec::new() }.request(ask, url)
+        State { ask, url: String::new(), trail: Trail::default() }.request(ask, url)
     }
 
     fn proceed(asked: &Asked<'_, Settings>, state: State, replies: Replies) -> Result<Step<State>, Error> {
@@ -77,19 +77,12 @@ impl Registry for Oci {
 impl State {
     /// The step that asks for `url` next.
     fn request(mut self, ask: Ask, url: String) -> Result<Step<Self>, Error> {
-        let fingerprint = fingerprint(ask, &url);
-        if self.seen.contains(&fingerprint) {
-            return Err(Error::InvalidReply(format!(
-                "the registry leads in a circle, back to {}",
-                one_line(&url, 200)
-            )));
-        }
-        self.seen.push(fingerprint);
         let request = match ask {
             Ask::Tags => request::tags(&url),
             Ask::Head => request::manifest("HEAD", &url),
             Ask::Manifest => request::manifest("GET", &url),
         };
+        self.trail.visit(&format!("{} {url}", request.method))?;
         Ok(Step::request(request, Self { ask, url, ..self }))
     }
 }
@@ -117,11 +110,4 @@ fn page(response: &HttpResponse) -> Result<Vec<Tag>, Error> {
         None => Ok(Vec::new()),
         Some(errors) => Err(Error::InvalidReply(format!("status 200 with errors: {}", one_line(&errors, 160)))),
     }
-}
-
-/// Stands for a request in the state, which has to stay small over a thousand pages.
-fn fingerprint(ask: Ask, url: &str) -> u64 {
-    let method = if ask == Ask::Head { "HEAD" } else { "GET" };
-    let digest: [u8; 32] = Sha256::digest(format!("{method} {url}")).into();
-    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

@@ -1,11 +1,11 @@
 //! Lists tags through the API of OCI registries, which Docker Hub and nearly all others speak
 //! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>).
 //!
-//! [`conversation`] is the plugin: what to ask, and what the answers mean. [`request`] spells the requests, [`link`] the places that
-//! answers point at, [`manifest`] finds the digest of a tag, and [`refusal`] says what an answer other than 200 means.
+//! [`conversation`] is the plugin: what to ask, and what the answers mean. [`request`] spells the requests, [`manifest`] finds the
+//! digest of a tag, and [`refusal`] says what an answer other than 200 means. Where answers point at is the SDK's to read
+//! ([`k8supdater_plugin::link`]).
 
 mod conversation;
-mod link;
 mod manifest;
 mod refusal;
 mod request;

@@ -1,15 +1,13 @@
 //! The digest of what a tag points at.
 
+use k8supdater_plugin::names::is_digest;
 use k8supdater_plugin::{Error, HttpResponse};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// What the registry says in `docker-content-digest`; None if it does not, or says it in another algorithm than SHA-256.
 pub(crate) fn stated_digest(response: &HttpResponse) -> Option<&str> {
-    let digest = response.header("docker-content-digest")?;
-    let hex = digest.strip_prefix("sha256:")?;
-    let is_digest = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    is_digest.then_some(digest)
+    response.header("docker-content-digest").filter(|digest| is_digest(digest))
 }
 
 /// The digest of a manifest that has been fetched whole.

@@ -1,5 +1,6 @@
 //! The requests of the API, and where they go.
 
+use k8supdater_plugin::names::{check_repository, check_tag};
 use k8supdater_plugin::{Error, HttpRequest, Repository};
 
 use crate::Settings;
@@ -23,10 +24,7 @@ pub(crate) fn tags_url(repository: &Repository, settings: &Settings) -> Result<S
 
 /// What `tag` points at.
 pub(crate) fn manifest_url(repository: &Repository, settings: &Settings, tag: &str) -> Result<String, Error> {
-    let is_expected = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if tag.is_empty() || tag.starts_with('.') || !tag.bytes().all(is_expected) {
-        return Err(Error::Other(format!("{tag:?} cannot be a tag")));
-    }
+    check_tag(tag)?;
     Ok(format!("{}/manifests/{tag}", repository_url(repository, settings)?))
 }
 
@@ -40,18 +38,9 @@ pub(crate) fn manifest(method: &str, url: &str) -> HttpRequest {
     HttpRequest::new(method, url).header("accept", ACCEPT).credential(SLOT)
 }
 
-/// The host has parsed the image reference; the check is here so that no name can ever change where a request goes.
 fn repository_url(repository: &Repository, settings: &Settings) -> Result<String, Error> {
+    check_repository(repository)?;
     let Repository { registry, name } = repository;
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-/".contains(&byte);
-    let is_component = |component: &str| component.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if registry.is_empty() || !registry.bytes().all(is_host) {
-        return Err(Error::Other(format!("{registry:?} cannot be a registry")));
-    }
-    if !name.bytes().all(is_name) || !name.split('/').all(is_component) {
-        return Err(Error::Other(format!("{name:?} cannot be a repository")));
-    }
     // Docker Hub answers under another name than the one in its image references.
     let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
     let scheme = if settings.plain_http { "http" } else { "https" };

@@ -153,7 +153,7 @@ fn circles_are_found_out() {
     let page = |query: &str| answer(200, &[("link", &format!("<?{query}>; rel=\"next\""))], r#"{"tags": []}"#);
     check_invalid(
         &converse(&TAGS, vec![page("n=1000")]),
-        "leads in a circle, back to https://r.test/v2/team/app/tags/list?n=1000",
+        "leads in a circle, back to GET https://r.test/v2/team/app/tags/list?n=1000",
     );
     check_invalid(&converse(&TAGS, vec![page("last=a"), page("last=b"), page("last=a")]), "circle");
     let to = |location: &str| answer(302, &[("location", location)], "");

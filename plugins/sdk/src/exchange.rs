@@ -97,8 +97,13 @@ impl HttpResponse {
         if value.bytes().all(|byte| byte.is_ascii_digit()) {
             return value.parse().ok();
         }
-        let wait = http_date::seconds(value)?.saturating_sub(http_date::seconds(self.header("date")?.trim())?);
+        let wait = http_date::seconds(value)?.saturating_sub(self.date()?);
         Some(u32::try_from(wait).unwrap_or(u32::MAX))
+    }
+
+    /// When the answer was given, by its header `date`: seconds since 1970-01-01T00:00:00Z. The nearest to a clock that a plugin has.
+    pub fn date(&self) -> Option<u64> {
+        http_date::seconds(self.header("date")?.trim())
     }
 }
 

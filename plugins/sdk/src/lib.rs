@@ -17,6 +17,9 @@
 //! [`examples`] runs the examples of the plugin manifest there, as the operator runs them before the plugin becomes Ready.
 //! [`manifest`] documents what stands in it.
 //!
+//! What registry plugins have in common: [`link`] reads where an answer points at, [`refusal`] what a bad one means, [`time`] when
+//! something happened; [`names`] keeps names from changing where a request goes, and [`trail`] finds out circles.
+//!
 //! What this crate must not do: add an import to the component, or panic over foreign data.
 //!
 //! Start reading at [`version_parser`], which is the shortest, then [`registry`].
@@ -31,11 +34,16 @@ pub mod exchange;
 mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod examples;
+pub mod link;
 pub mod manifest;
+pub mod names;
 pub mod notifier;
+pub mod refusal;
 pub mod registry;
 pub mod settings;
 pub mod text;
+pub mod time;
+pub mod trail;
 pub mod version_parser;
 
 pub use exchange::{Action, Error, Failure, Header, HttpRequest, HttpResponse, Mail, Replies, Reply};

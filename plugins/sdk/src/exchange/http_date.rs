@@ -1,5 +1,7 @@
 //! Dates as HTTP headers write them (RFC 9110 section 5.6.7), as far as they are written today.
 
+use crate::time::days;
+
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Seconds since 1970-01-01T00:00:00Z of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -19,18 +21,6 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     }
     Some(((days(year, month, day) * 24 + hours) * 60 + minutes) * 60 + seconds)
 }
-
-/// Days since 1970-01-01 in the Gregorian calendar, for years from 1970 on. The year is made to begin in March, so that a leap day is its last.
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let before_this_year = 365 * year + year / 4 - year / 100 + year / 400;
-    // 153 days in the five months from March to July, and again from August on.
-    let before_this_month = (153 * month + 2) / 5;
-    before_this_year + before_this_month + day - 1 - DAYS_TO_1970
-}
-
-/// Days from the March of year 0 to 1970-01-01.
-const DAYS_TO_1970: u64 = 719_468;
 
 /// A number of exactly this many digits.
 fn number(text: &str, digits: usize) -> Option<u64> {

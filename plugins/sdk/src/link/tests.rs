@@ -1,6 +1,5 @@
-use k8supdater_plugin::Header;
-
 use super::*;
+use crate::exchange::Header;
 
 const PAGE: &str = "https://r.test/v2/team/app/tags/list?n=2";
 

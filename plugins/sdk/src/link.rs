@@ -1,12 +1,12 @@
-//! Places that an answer points at: the next page in `link`, another address in `location`.
+//! Places that an answer points at: the next page in `link`, another address in `location`, or a URL in the body.
 //!
-//! Both are followed within one origin only. The host would refuse the rest anyway, and a listing that silently ended there would be
+//! All are followed within one origin only. The host would refuse the rest anyway, and a listing that silently ended there would be
 //! taken for a whole one, so it is an error.
 
-use k8supdater_plugin::text::one_line;
-use k8supdater_plugin::{Error, HttpResponse};
+use crate::exchange::{Error, HttpResponse};
+use crate::text::one_line;
 
-/// Where the next page of tags is; None on the last one.
+/// Where the next page of a listing is, by its link of relation `next` (RFC 8288); None on the last one.
 ///
 /// Only the query is taken from the link. The path stays that of the page before, because a registry behind a proxy often does not know
 /// its own path (Artifactory leaves out `/v2/` and its repository).
@@ -14,7 +14,7 @@ use k8supdater_plugin::{Error, HttpResponse};
 /// # Errors
 ///
 /// [`Error::InvalidReply`] if the link leads to another origin, or cannot be read.
-pub(crate) fn next_page(response: &HttpResponse, current: &str) -> Result<Option<String>, Error> {
+pub fn next_page(response: &HttpResponse, current: &str) -> Result<Option<String>, Error> {
     for header in response.header_values("link") {
         for link in links(header) {
             let (target, parameters) =
@@ -35,7 +35,7 @@ pub(crate) fn next_page(response: &HttpResponse, current: &str) -> Result<Option
 /// # Errors
 ///
 /// [`Error::InvalidReply`] if it leads to another origin, or nowhere.
-pub(crate) fn redirect(response: &HttpResponse, current: &str) -> Result<String, Error> {
+pub fn redirect(response: &HttpResponse, current: &str) -> Result<String, Error> {
     let location = response.header("location");
     let location = location.ok_or_else(|| Error::InvalidReply(format!("redirect {} to nowhere", response.status)))?;
     resolve(current, location)
@@ -87,7 +87,11 @@ fn is_rel_next(parameter: &str) -> bool {
 
 /// `reference`, absolute or relative, as seen from `base` (RFC 3986 section 5), without its fragment. The result begins with the
 /// origin of `base`, letter by letter.
-fn resolve(base: &str, reference: &str) -> Result<String, Error> {
+///
+/// # Errors
+///
+/// [`Error::InvalidReply`] if it leads to another origin, or is no URL.
+pub fn resolve(base: &str, reference: &str) -> Result<String, Error> {
     let refused = |why: &str| Err(Error::InvalidReply(format!("{why}: {}", one_line(reference, 100))));
     let (origin, path) = split_origin(base).unwrap_or((base, ""));
     let reference = reference.split('#').next().unwrap_or_default();
