@@ -144,7 +144,7 @@ pub struct LimitOptions {
     pub deadline: Option<Duration>,
     /// Memory in MiB, from 1 to 256. Defaults to 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 256))]
+    #[schemars(range(min = 1, max = 256), extend("format" = "int32"))]
     pub memory_mib: Option<u32>,
 }
 

@@ -81,7 +81,7 @@ pub struct VersioningHandlerSpec {
     /// How many levels, counted from the left, must stay as they are. With 2, 1.4.2 goes to 1.4.3 by itself, while 1.5.0 and 2.0.0
     /// are reported and left to a human. 0 applies everything; 16 reports everything. Defaults to the operator's own setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 16))]
+    #[schemars(range(min = 0, max = 16), extend("format" = "int32"))]
     pub frontier: Option<u32>,
 
     /// Time between two checks of the registry, such as `30s`, `10m` or `1h30m`; from 1s to 720h. Up to a tenth is added at random, so
@@ -152,7 +152,7 @@ pub struct ContainerOptions {
     pub ignore: bool,
     /// The frontier for this container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 16))]
+    #[schemars(range(min = 0, max = 16), extend("format" = "int32"))]
     pub frontier: Option<u32>,
 }
 
