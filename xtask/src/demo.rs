@@ -56,8 +56,7 @@ pub fn run(kubeconfig: Option<&Path>) -> Result<()> {
         }
     };
     let kubectl = cluster.kubectl();
-    narrator
-        .say("Installing what is in deploy: kinds, rights, the operator's Deployment (with no pod) and two plugins.");
+    narrator.say("Installing what is in deploy: kinds, rights, the operator's Deployment (with no pod) and plugins.");
     operator::install(kubectl)?;
     narrator.say(&format!("Granting the plugin oci the origin http://{}, the local registry.", cluster.registry()));
     operator::grant_registry(kubectl, cluster.registry())?;

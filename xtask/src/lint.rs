@@ -32,37 +32,28 @@ pub fn run() -> Result<()> {
 /// # Errors
 /// Only when interrupted.
 pub fn run_in(steps: &mut Steps) -> Result<()> {
-    steps.run("format", || {
-        Workspace::each(|workspace| command::run(workspace.cargo("fmt").args(["--all", "--check"])))
-    })?;
-    steps.run("lock files", || {
-        Workspace::each(|workspace| {
-            let mut cargo = workspace.cargo("metadata");
-            command::output(cargo.args(["--locked", "--format-version", "1"])).map(drop)
-        })
-    })?;
+    for workspace in Workspace::ALL {
+        steps.run(&format!("format of {workspace}"), || {
+            command::run(workspace.cargo("fmt").arg("--check"))?;
+            // A lock file that Cargo would have to change fails here, not in the middle of something.
+            command::output(workspace.cargo("metadata").args(["--locked", "--format-version", "1"])).map(drop)
+        })?;
+    }
     steps.run("workflows", check_workflows)?;
-    steps.run("clippy", || {
-        Workspace::each(|workspace| {
+    for workspace in Workspace::ALL {
+        steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");
-            command::run(
-                cargo.args(["--workspace", "--all-targets"]).args(workspace.target()).args(["--", "-D", "warnings"]),
-            )
-        })
-    })?;
-    steps.run("documentation", || {
-        Workspace::each(|workspace| {
+            cargo.args(["--workspace", "--all-targets", "--keep-going"]).args(workspace.target());
+            command::run(cargo.args(["--", "-D", "warnings"]))
+        })?;
+        steps.run(&format!("documentation of {workspace}"), || {
             let mut cargo = workspace.cargo("doc");
-            command::run(
-                cargo.args(["--workspace", "--no-deps"]).args(workspace.target()).env("RUSTDOCFLAGS", "-D warnings"),
-            )
-        })
-    })?;
+            cargo.args(["--workspace", "--no-deps", "--keep-going"]).args(workspace.target());
+            command::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+        })?;
+    }
     steps.run("generated files", || crd::run(crd::Mode::Check))?;
-    steps.run(
-        "dependencies: bans, licenses, sources (advisories need a database from the network)",
-        check_dependencies,
-    )?;
+    steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
     Ok(())
 }
 
@@ -76,18 +67,19 @@ enum Workspace {
 }
 
 impl Workspace {
-    fn each(check: impl Fn(Self) -> Result<()>) -> Result<()> {
-        check(Self::Host)?;
-        check(Self::Plugins)
-    }
+    const ALL: [Self; 2] = [Self::Host, Self::Plugins];
 
     fn cargo(self, subcommand: &str) -> Command {
         let mut cargo = command::cargo();
-        cargo.arg(subcommand);
-        if self == Self::Plugins {
-            cargo.current_dir(workspace::plugins());
-        }
+        cargo.arg(subcommand).current_dir(self.directory());
         cargo
+    }
+
+    fn directory(self) -> PathBuf {
+        match self {
+            Self::Host => workspace::root().to_owned(),
+            Self::Plugins => workspace::plugins(),
+        }
     }
 
     /// Arguments that lead to the target directory.
@@ -96,6 +88,15 @@ impl Workspace {
             Self::Host => Vec::new(),
             Self::Plugins => vec!["--target-dir".into(), workspace::plugins_native_target()],
         }
+    }
+}
+
+impl std::fmt::Display for Workspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host => "the host",
+            Self::Plugins => "the plugins",
+        })
     }
 }
 
@@ -118,15 +119,13 @@ fn check_workflows() -> Result<()> {
 fn check_dependencies() -> Result<()> {
     let deny = find_or_install_cargo_deny()?;
     let config = workspace::root().join("deny.toml");
-    Workspace::each(|workspace| {
+    for workspace in Workspace::ALL {
         let mut command = Command::new(&deny);
-        command.current_dir(match workspace {
-            Workspace::Host => workspace::root().to_owned(),
-            Workspace::Plugins => workspace::plugins(),
-        });
-        command.args(["--offline", "--locked", "--all-features", "check", "--config"]).arg(&config);
-        command::run(command.args(["--show-stats", "--hide-inclusion-graph"]).args(DENY_CHECKS))
-    })
+        command.current_dir(workspace.directory());
+        command.args(["--log-level", "error", "--offline", "--locked", "--all-features", "--config"]).arg(&config);
+        command::run(command.args(["check", "--hide-inclusion-graph", "--show-stats"]).args(DENY_CHECKS))?;
+    }
+    Ok(())
 }
 
 /// cargo-deny from the cache; built into it the first time, which takes minutes.

@@ -17,9 +17,6 @@ use crate::operator::{self, Profile};
 use crate::wasm_toolchain::{TARGET, WasmToolchain};
 use crate::{command, workspace};
 
-/// The plugins that `deploy/plugins` installs, by their directories.
-const SHIPPED: [&str; 2] = ["registry-oci", "version-pep440"];
-
 /// Most bytes of all values of a ConfigMap together (<https://kubernetes.io/docs/concepts/configuration/configmap/#motivation>).
 const LARGEST_CONFIG_MAP: u64 = 1024 * 1024;
 
@@ -41,12 +38,7 @@ struct Module {
     /// Name of the package's directory: `registry-oci`.
     name: String,
     path: PathBuf,
-}
-
-impl Module {
-    fn is_shipped(&self) -> bool {
-        SHIPPED.contains(&self.name.as_str())
-    }
+    is_shipped: bool,
 }
 
 /// A packed plugin, as the packer sees it.
@@ -70,17 +62,24 @@ fn build() -> Result<Vec<Module>> {
     let mut metadata = command::cargo();
     metadata.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(workspace::plugins());
     let metadata = serde_json::from_str(&command::output(&mut metadata)?).context("`cargo metadata` wrote no JSON")?;
-    let modules = modules(&metadata, &target.join(TARGET).join("release"));
-    for name in SHIPPED {
-        if !modules.iter().any(|module| module.name == name) {
-            bail!("no package in plugins/{name} builds a cdylib, but deploy/plugins ships it");
-        }
-    }
-    Ok(modules)
+    let path = deploy().join("kustomization.yaml");
+    let kustomization = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    modules(&metadata, &target.join(TARGET).join("release"), &shipped(&kustomization))
+}
+
+/// Where the plugins are that every installation has.
+fn deploy() -> PathBuf {
+    workspace::root().join("deploy/plugins")
+}
+
+/// The plugins of whose files a kustomization makes ConfigMaps, by their directories: `plugin.wasm.gz=registry-oci.wasm.gz`.
+fn shipped(kustomization: &str) -> Vec<&str> {
+    let files = kustomization.lines().filter_map(|line| line.trim().strip_prefix("- plugin.wasm.gz="));
+    files.filter_map(|file| file.strip_suffix(".wasm.gz")).collect()
 }
 
 /// The libraries among the packages of `cargo metadata` that are linked into modules, in the order of their names.
-fn modules(metadata: &Value, output: &Path) -> Vec<Module> {
+fn modules(metadata: &Value, output: &Path, shipped: &[&str]) -> Result<Vec<Module>> {
     let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut modules = Vec::new();
     for package in array(&metadata["packages"]) {
@@ -89,20 +88,26 @@ fn modules(metadata: &Value, output: &Path) -> Vec<Module> {
         for target in array(&package["targets"]) {
             if array(&target["crate_types"]).iter().any(|kind| kind == "cdylib") {
                 let file = format!("{}.wasm", target["name"].as_str().unwrap_or_default().replace('-', "_"));
-                modules.push(Module { name: name.to_string_lossy().into_owned(), path: output.join(file) });
+                let name = name.to_string_lossy().into_owned();
+                modules.push(Module { is_shipped: shipped.contains(&name.as_str()), name, path: output.join(file) });
             }
         }
     }
     modules.sort_by(|a, b| a.name.cmp(&b.name));
-    modules
+    match shipped.iter().find(|name| !modules.iter().any(|module| module.name == **name)) {
+        None => Ok(modules),
+        Some(name) => {
+            bail!("deploy/plugins/kustomization.yaml names {name}, but no package in plugins/{name} builds a cdylib")
+        }
+    }
 }
 
 /// Packs `module` unless that has been done, and looks at the result.
 fn pack(program: &Path, module: &Module) -> Result<Plugin> {
     let packed = workspace::packed_plugins().join(format!("{}.wasm", module.name));
     let mut outputs = vec![packed.clone()];
-    if module.is_shipped() {
-        outputs.push(workspace::root().join("deploy/plugins").join(format!("{}.wasm.gz", module.name)));
+    if module.is_shipped {
+        outputs.push(deploy().join(format!("{}.wasm.gz", module.name)));
     }
     for output in outputs {
         if !is_newer(&output, &[program, &module.path])? {
@@ -117,7 +122,7 @@ fn pack(program: &Path, module: &Module) -> Result<Plugin> {
     let shown: Value = serde_json::from_str(&shown).context("`k8supdater plugin inspect --json` wrote no JSON")?;
     Ok(Plugin {
         name: module.name.clone(),
-        is_shipped: module.is_shipped(),
+        is_shipped: module.is_shipped,
         size: shown["bytes"].as_u64().context("no size")?,
         compressed: shown["bytesCompressed"].as_u64().context("no compressed size")?,
         digest: shown["digest"].as_str().context("no digest")?.to_owned(),
@@ -178,11 +183,21 @@ mod tests {
             {"manifest_path": "/p/sdk/Cargo.toml", "targets": [{"name": "k8supdater_plugin", "crate_types": ["lib"]}]},
             {"manifest_path": "/p/registry-y/Cargo.toml", "targets": [{"name": "registry-y", "crate_types": ["cdylib"]}]},
         ]});
-        let module = |name: &str, path: &str| Module { name: name.to_owned(), path: path.into() };
+        let module =
+            |name: &str, path: &str, is_shipped| Module { name: name.to_owned(), path: path.into(), is_shipped };
         assert_eq!(
-            modules(&metadata, Path::new("/out")),
-            [module("registry-y", "/out/registry_y.wasm"), module("version-x", "/out/version_x.wasm")]
+            modules(&metadata, Path::new("/out"), &["version-x"]).unwrap(),
+            [module("registry-y", "/out/registry_y.wasm", false), module("version-x", "/out/version_x.wasm", true)]
         );
+        let err = modules(&metadata, Path::new("/out"), &["version-z"]).unwrap_err().to_string();
+        assert!(err.contains("plugins/version-z"), "{err}");
+    }
+
+    #[test]
+    fn the_kustomization_says_what_is_shipped() {
+        let text = fs::read_to_string(deploy().join("kustomization.yaml")).unwrap();
+        assert!(shipped(&text).contains(&"registry-oci"), "{text}");
+        assert_eq!(shipped("files:\n  - plugin.wasm.gz=a-b.wasm.gz\n  - other=c.wasm.gz\n"), ["a-b"]);
     }
 
     fn plugin(is_shipped: bool, compressed: u64, imports: usize) -> Plugin {

@@ -41,12 +41,12 @@ impl Story<'_> {
     /// # Errors
     /// When something expected does not happen in time, with the end of the operator's log.
     pub fn tell(mut self) -> Result<String> {
-        self.expect("both plugins are Ready", |story| {
+        self.expect("the shipped plugins are Ready", |story| {
             let plugins = story.cluster.kubectl().json(&format!("-n {NAME} get plugins"))?;
             let items = plugins["items"].as_array().context("a list has items")?;
-            Ok(items.len() == 2 && items.iter().all(|plugin| status_of(plugin, "Ready") == "True"))
+            Ok(!items.is_empty() && items.iter().all(|plugin| status_of(plugin, "Ready") == "True"))
         })?;
-        self.narrator.say("Both plugins are loaded, granted and Ready.");
+        self.narrator.say("The shipped plugins are loaded, granted and Ready.");
         self.begin()?;
         let pushed = Instant::now();
         for tag in [PATCH, MAJOR] {
