@@ -71,6 +71,8 @@ pub enum Happening {
         from: String,
         /// Tag that is newer.
         to: String,
+        /// The tag that was reported before, if there was one.
+        reported: Option<String>,
         /// Why it was not applied.
         why: String,
     },
@@ -80,6 +82,8 @@ pub enum Happening {
         from: String,
         /// Image after.
         to: String,
+        /// When the update was announced.
+        started: Timestamp,
         /// How far.
         milestone: Milestone,
     },
@@ -124,7 +128,8 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
         if let Some(update) = before.and_then(|before| before.update.as_ref()) {
             let (update, milestone) = progress::advance(update, &observed.container.image, &decision.rollout, now);
             if let Some(milestone) = milestone {
-                let what = Happening::Reached { from: update.from.clone(), to: update.to.clone(), milestone };
+                let (from, to) = (update.from.clone(), update.to.clone());
+                let what = Happening::Reached { from, to, started: update.started.0, milestone };
                 decision.news.push(News { container: status.name.clone(), what });
             }
             status.update = Some(update);
@@ -196,7 +201,8 @@ fn choose(
         (Some(notify), Some(index)) if status.reported.as_ref() != Some(&notify.tag) => {
             let verdict = ruling.verdicts.get(index);
             let why = verdict.map(|verdict| verdict.explain(policy, current, notify)).unwrap_or_default();
-            let what = Happening::Available { from: current.tag.clone(), to: notify.tag.clone(), why };
+            let (from, to) = (current.tag.clone(), notify.tag.clone());
+            let what = Happening::Available { from, to, reported: status.reported.clone(), why };
             decision.news.push(News { container: status.name.clone(), what });
             status.reported = Some(notify.tag.clone());
         }

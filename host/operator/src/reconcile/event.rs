@@ -1,7 +1,8 @@
 //! Kubernetes Events about handlers and their workloads.
 //!
-//! The name of an Event is a fingerprint of what it says and of the state of the handler when it was said. An operator that is killed
-//! between saying and writing down that it has said so says it again under the same name, and the API server refuses the second one.
+//! The name of an Event is a fingerprint of the handler, the reason, and the occasion: that in the status of which the Event tells the
+//! sequel. An operator that is killed between saying and writing down that it has said so, or that looks at a status which the watch has
+//! not brought up to date yet, says it again under the same name, and the API server refuses the second one.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -28,11 +29,14 @@ pub struct Saying {
     pub reason: &'static str,
     /// What the operator did or did not do: a fixed CamelCase word.
     pub action: &'static str,
+    /// What makes this another Event than an earlier one for the same reason. It may depend only on what is in the status or was decided,
+    /// and not on the clock, nor on the version of the object, which changes for other reasons too.
+    pub occasion: String,
     /// A sentence for people.
     pub note: String,
 }
 
-/// Publishes what is said about `handler`, with `deployment` as the related object.
+/// Publishes what is said about `handler`, with `deployment` as the related object, if its name is known.
 ///
 /// # Errors
 /// When the API server refuses for another reason than that the Event is there already.
@@ -40,7 +44,7 @@ pub async fn publish(
     client: &Client,
     instance: &str,
     handler: &HandlerRef,
-    deployment: &str,
+    deployment: Option<&str>,
     saying: &Saying,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
@@ -51,7 +55,7 @@ pub async fn publish(
     }
 }
 
-fn event(instance: &str, handler: &HandlerRef, deployment: &str, saying: &Saying, now: Timestamp) -> Event {
+fn event(instance: &str, handler: &HandlerRef, deployment: Option<&str>, saying: &Saying, now: Timestamp) -> Event {
     let regarding = ObjectReference {
         api_version: Some(versioning_handler::VersioningHandler::api_version(&()).into_owned()),
         kind: Some(VersioningHandler::kind(&()).into_owned()),
@@ -61,13 +65,13 @@ fn event(instance: &str, handler: &HandlerRef, deployment: &str, saying: &Saying
         resource_version: Some(handler.resource_version.clone()),
         ..ObjectReference::default()
     };
-    let related = ObjectReference {
+    let related = deployment.map(|name| ObjectReference {
         api_version: Some("apps/v1".to_owned()),
         kind: Some("Deployment".to_owned()),
         namespace: Some(handler.namespace.clone()),
-        name: Some(deployment.to_owned()),
+        name: Some(name.to_owned()),
         ..ObjectReference::default()
-    };
+    });
     Event {
         metadata: ObjectMeta {
             name: Some(name(handler, saying)),
@@ -80,17 +84,17 @@ fn event(instance: &str, handler: &HandlerRef, deployment: &str, saying: &Saying
         action: Some(saying.action.to_owned()),
         note: Some(shorten(saying.note.clone(), LONGEST_NOTE)),
         regarding: Some(regarding),
-        related: Some(related),
+        related,
         reporting_controller: Some(format!("{GROUP}/operator")),
         reporting_instance: Some(shorten(instance.to_owned(), 128)),
         ..Event::default()
     }
 }
 
-/// Unique per handler state and content; a DNS subdomain, as names of Events must be.
+/// Unique per handler, reason and occasion; a DNS subdomain, as names of Events must be.
 fn name(handler: &HandlerRef, saying: &Saying) -> String {
     let mut hash = Sha256::new();
-    for part in [&handler.uid, &handler.resource_version, saying.reason, &saying.note] {
+    for part in [&handler.uid, saying.reason, &saying.occasion] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
@@ -105,25 +109,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_news_of_the_same_state_has_the_same_name() {
-        let handler = |version: &str| HandlerRef {
+    fn the_same_occasion_has_the_same_name_whatever_the_words_and_the_version_of_the_object() {
+        let handler = |uid: &str, version: &str| HandlerRef {
             namespace: "team-a".to_owned(),
             name: "web".to_owned(),
-            uid: "u-1".to_owned(),
+            uid: uid.to_owned(),
             resource_version: version.to_owned(),
         };
-        let saying = |note: &str| Saying {
+        let saying = |occasion: &str, note: &str| Saying {
             is_warning: false,
             reason: "UpdateAvailable",
             action: "Report",
+            occasion: occasion.to_owned(),
             note: note.to_owned(),
         };
-        let first = name(&handler("7"), &saying("2.0.0"));
-        assert_eq!(first, name(&handler("7"), &saying("2.0.0")));
-        assert_ne!(first, name(&handler("8"), &saying("2.0.0")));
-        assert_ne!(first, name(&handler("7"), &saying("2.0.1")));
+        let first = name(&handler("u-1", "7"), &saying("2.0.0", "1.0.0 → 2.0.0"));
+        assert_eq!(first, name(&handler("u-1", "8"), &saying("2.0.0", "1.0.1 → 2.0.0")));
+        assert_ne!(first, name(&handler("u-1", "7"), &saying("2.0.1", "1.0.0 → 2.0.0")));
+        assert_ne!(first, name(&handler("u-2", "7"), &saying("2.0.0", "1.0.0 → 2.0.0")));
         assert!(first.starts_with("web.") && first.len() == "web.".len() + 16, "{first}");
-        let long = HandlerRef { name: format!("{}-x", "a".repeat(199)), ..handler("7") };
-        assert!(!name(&long, &saying("n")).contains("-."));
+        let long = HandlerRef { name: format!("{}-x", "a".repeat(199)), ..handler("u-1", "7") };
+        assert!(!name(&long, &saying("o", "n")).contains("-."));
     }
 }

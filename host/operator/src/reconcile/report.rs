@@ -50,8 +50,9 @@ pub(super) async fn report(
         // What could not be written before can hardly be written now.
         Err(Error::Status(err)) => Err(err.into()),
         Err(err) => {
-            if let Ok(handler) = &object.0 {
-                report_failure(ctx, handler, &err, now).await?;
+            match &object.0 {
+                Ok(handler) => report_failure(ctx, handler, &err, now).await?,
+                Err(_) => report_malformed(ctx, object, &err, now).await?,
             }
             match err.retry() {
                 Retry::OnChange => {
@@ -107,8 +108,9 @@ async fn report_failure(
     if is_news(&before.conditions, &finding) {
         let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
         warn!(namespace, handler = name, reason, message, "check failed");
-        let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", note: message };
-        say(ctx, handler, &handler.spec.deployment, &saying, now).await?;
+        let occasion = format!("{reason} after {}", standing(&before.conditions, READY));
+        let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", occasion, note: message };
+        say(ctx, handler, Some(&handler.spec.deployment), &saying, now).await?;
     }
     let conditions = with_ready(&before.conditions, finding, handler, now);
     let status = VersioningHandlerStatus {
@@ -119,6 +121,21 @@ async fn report_failure(
         ..before
     };
     write_if_changed(ctx, handler, status, now).await
+}
+
+/// Shows that an object cannot be read. Its status cannot be written without knowing the rest of it, so that an Event has to do.
+async fn report_malformed(
+    ctx: &Context,
+    object: &DeserializeGuard<VersioningHandler>,
+    err: &Error,
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let (reason, message) = (err.reason(), chain(err));
+    warn!(namespace, handler = name, reason, message, "check failed");
+    let occasion = format!("{reason}: {message}");
+    let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", occasion, note: message };
+    say(ctx, object, None, &saying, now).await
 }
 
 /// `before` with another `Ready`; the other conditions are not known any more.
@@ -209,20 +226,25 @@ async fn publish(
     now: Timestamp,
 ) -> Result<(), StatusError> {
     let decision = &checked.decision;
-    let mut sayings: Vec<Saying> = decision.news.iter().map(say_news).collect();
+    let mut sayings: Vec<Saying> = decision.news.iter().map(|news| say_news(news, before)).collect();
     if checked.failure.is_none() {
-        sayings.extend(decision.updates.iter().map(|update| {
-            let (from, to) = (update.change.from.clone(), update.change.to.clone());
-            let what = Happening::Reached { from, to, milestone: Milestone::Began };
-            say_news(&News { container: update.change.container.clone(), what })
-        }));
+        let began = decision.updates.iter().filter_map(|update| {
+            let status = decision.containers.iter().find(|status| status.name == update.change.container)?;
+            let record = status.update.as_ref()?;
+            let (from, to) = (record.from.clone(), record.to.clone());
+            let what = Happening::Reached { from, to, started: record.started.0, milestone: Milestone::Began };
+            Some(say_news(&News { container: status.name.clone(), what }, before))
+        });
+        sayings.extend(began);
     }
     if let Some(ready) = findings.iter().find(|finding| finding.kind == READY && is_news(before, finding)) {
+        let occasion = format!("{} after {}", ready.reason, standing(before, READY));
         match ready.state {
             State::False => sayings.push(Saying {
                 is_warning: true,
                 reason: "CheckFailed",
                 action: "Check",
+                occasion,
                 note: format!("{}: {}", ready.reason, ready.message),
             }),
             State::True if before.iter().any(|condition| condition.type_ == READY && condition.status == "False") => {
@@ -230,6 +252,7 @@ async fn publish(
                     is_warning: false,
                     reason: "CheckRecovered",
                     action: "Check",
+                    occasion,
                     note: ready.message.clone(),
                 });
             }
@@ -239,7 +262,7 @@ async fn publish(
     for saying in &sayings {
         let HandlerRef { namespace, name, .. } = &decision.target.handler;
         info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
-        say(ctx, &checked.handler, &decision.target.deployment, saying, now).await?;
+        say(ctx, &checked.handler, Some(&decision.target.deployment), saying, now).await?;
     }
     Ok(())
 }
@@ -253,13 +276,31 @@ fn is_news(before: &[Condition], finding: &Finding) -> bool {
     })
 }
 
-fn say_news(news: &News) -> Saying {
+/// What a condition is, and since when, in a form that tells one occasion from another.
+fn standing(conditions: &[Condition], kind: &str) -> String {
+    let condition = conditions.iter().find(|condition| condition.type_ == kind);
+    condition.map_or_else(String::new, |condition| {
+        let since = condition.last_transition_time.0.as_second();
+        format!("{} {} since {since}", condition.status, condition.reason)
+    })
+}
+
+/// `before` are the conditions that stand in the status.
+fn say_news(news: &News, before: &[Condition]) -> Saying {
     let container = &news.container;
+    let occasion = match &news.what {
+        // A tag that is no longer available and then is again has changed the condition in between.
+        Happening::Available { to, reported, .. } => {
+            format!("{container} {to} after {reported:?} {}", standing(before, UP_TO_DATE))
+        }
+        // The status keeps whole seconds.
+        Happening::Reached { from, to, started, .. } => format!("{container} {from} {to} {}", started.as_second()),
+    };
     let (is_warning, reason, action, note) = match &news.what {
-        Happening::Available { from, to, why } => {
+        Happening::Available { from, to, why, .. } => {
             (false, "UpdateAvailable", "Report", format!("container {container}: {from} → {to} is available: {why}"))
         }
-        Happening::Reached { from, to, milestone } => match milestone {
+        Happening::Reached { from, to, milestone, .. } => match milestone {
             Milestone::Began => (false, "Updating", "Update", format!("container {container}: {from} → {to}")),
             Milestone::Finished => {
                 (false, "Updated", "Update", format!("container {container}: {from} → {to}, the rollout is finished"))
@@ -280,13 +321,13 @@ fn say_news(news: &News) -> Saying {
             ),
         },
     };
-    Saying { is_warning, reason, action, note }
+    Saying { is_warning, reason, action, occasion, note }
 }
 
 async fn say(
     ctx: &Context,
-    handler: &VersioningHandler,
-    deployment: &str,
+    handler: &impl ResourceExt,
+    deployment: Option<&str>,
     saying: &Saying,
     now: Timestamp,
 ) -> Result<(), StatusError> {

@@ -105,7 +105,7 @@ pub(super) async fn write(
 }
 
 impl StatusError {
-    pub(super) fn api(what: &'static str, handler: &VersioningHandler, source: kube::Error) -> Self {
+    pub(super) fn api(what: &'static str, handler: &impl ResourceExt, source: kube::Error) -> Self {
         Self::Api {
             what,
             namespace: handler.namespace().unwrap_or_default(),
