@@ -16,7 +16,7 @@ use crate::failure::chain;
 /// component.
 ///
 /// # Errors
-/// When the API server refuses; a conflict means that the object changed, and a newer event is on its way.
+/// When the API server refuses for another reason than that the object has changed: then a newer event is on its way.
 pub(super) async fn write(
     api: &Api<Plugin>,
     plugin: &Plugin,
@@ -29,8 +29,8 @@ pub(super) async fn write(
     }
     let changed = Plugin { status: Some(status), ..plugin.clone() };
     match api.replace_status(&plugin.name_any(), &PostParams::default(), &changed).await {
-        // Deleted meanwhile: there is nothing to report on any more.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        // Deleted meanwhile: there is nothing to report on any more. Changed meanwhile: the next reconcile reports.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         other => other.map(drop),
     }
 }
