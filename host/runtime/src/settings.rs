@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -47,9 +48,10 @@ impl Schema {
                 object.entry(name).or_insert_with(|| default.clone());
             }
         }
-        let violation = |err: jsonschema::ValidationError<'_>| Violation {
-            pointer: err.instance_path().to_string(),
-            message: shorten(&err.to_string()),
+        let violation = |err: jsonschema::ValidationError<'_>| {
+            let pointer = err.instance_path().to_string();
+            let message = unexpected(&err, settings.pointer(&pointer)).unwrap_or_else(|| err.to_string());
+            Violation { pointer, message: shorten(&message) }
         };
         let mut violations: Vec<Violation> = self.validator.iter_errors(&settings).map(violation).collect();
         if violations.is_empty() {
@@ -60,6 +62,14 @@ impl Schema {
         violations.truncate(MOST_VIOLATIONS);
         Err(SettingsError { violations })
     }
+}
+
+/// Names the properties of `found` where none at all are allowed; the validator then quotes a value and not its name.
+fn unexpected(err: &jsonschema::ValidationError<'_>, found: Option<&Value>) -> Option<String> {
+    let is_closed = matches!(err.kind(), ValidationErrorKind::FalseSchema)
+        && err.schema_path().to_string().ends_with("/additionalProperties");
+    let names: Vec<String> = found.filter(|_| is_closed)?.as_object()?.keys().map(|name| format!("'{name}'")).collect();
+    Some(format!("Additional properties are not allowed (unexpected: {})", names.join(", ")))
 }
 
 /// The first characters of `message`.
@@ -131,6 +141,17 @@ mod tests {
             ]),
         );
         check(&schema, &json!("text"), Err(&[r#""text" is not of type "object""#]));
+    }
+
+    #[test]
+    fn settings_are_named_where_there_are_none() {
+        let schema = json!({"type": "object", "additionalProperties": false});
+        check(&schema, &json!({}), Ok("{}"));
+        let expected = "Additional properties are not allowed (unexpected: 'a', 'b')";
+        check(&schema, &json!({"a": 1, "b": {}}), Err(&[expected]));
+        let nested = json!({"type": "object", "properties": {"in": schema}});
+        let expected = "/in: Additional properties are not allowed (unexpected: 'a')";
+        check(&nested, &json!({"in": {"a": 1}}), Err(&[expected]));
     }
 
     #[test]
