@@ -46,11 +46,18 @@ async fn broken_bytes_do_not_replace_what_serves_and_are_described() {
     let good = stage.cluster.surroundings.component("version-pep440");
     let digest = plugin_status(&stage, "pep440").await.digest;
     let wat = |text: &str| wat::parse_str(text).unwrap();
+    let manifest = json!({
+        "name": "importing", "version": "0.1.0", "kind": "version-parser", "description": "x", "license": "Apache-2.0",
+        "settings": {"type": "object"}, "origins": [], "slots": [], "examples": [],
+    });
+    let manifest = manifest.to_string().replace('"', "\\\"");
+    let section = format!("(@custom \"k8supdater:manifest\" \"{manifest}\")");
+    let importing = format!("(component (import \"ask-the-host\" (func)) {section})");
     let table = [
         (b"once upon a time".to_vec(), "NotWasm", "it is not WebAssembly"),
         (wat("(module)"), "CoreModule", "it is a core module, not a component"),
         (good[..good.len() / 2].to_vec(), "InvalidComponent", "it is not a valid component"),
-        (wat(r#"(component (import "ask-the-host" (func)))"#), "ImportsRefused", "ask-the-host"),
+        (wat(&importing), "ImportsRefused", "ask-the-host"),
         (wat("(component)"), "NoManifest", "it has no plugin manifest"),
     ];
     for (number, (bytes, reason, words)) in table.iter().enumerate() {
@@ -109,7 +116,12 @@ async fn handlers_hear_what_is_wrong_with_the_plugins_that_they_name() {
         ("no-parser", json!({"versionParser": {"plugin": "semver"}}), "PluginNotFound", "ready are: pep440"),
         ("setting", json!({"registry": {"settings": {"pageSize": 0}}}), "InvalidSettings", "pageSize"),
         ("unknown", json!({"registry": {"settings": {"pagesize": 9}}}), "InvalidSettings", "pagesize"),
-        ("parser", json!({"versionParser": {"plugin": "pep440", "settings": {"x": 1}}}), "InvalidSettings", "x"),
+        (
+            "parser",
+            json!({"versionParser": {"plugin": "pep440", "settings": {"x": 1}}}),
+            "InvalidSettings",
+            "unexpected: 'x'",
+        ),
     ];
     for (name, spec, ..) in &table {
         stage.deploy(name, &[("app", &registry.image("web", "1.0.0"))]).await;

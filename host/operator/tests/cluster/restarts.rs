@@ -37,9 +37,11 @@ async fn killed_at_any_moment_it_neither_repeats_nor_loses_anything() {
         condition(&stage, &name, "UpToDate", "False", "UpdateAvailable").await;
         assert_eq!(stage.image(&name, "app").await, registry.image("web", "1.0.1"), "{name}");
         assert_eq!(stage.count_rollouts(&name).await, 2, "{name}");
-        let mut reasons: Vec<String> = stage.events(&name).await.into_iter().map(|(reason, _)| reason).collect();
-        reasons.sort();
-        assert_eq!(reasons, ["UpdateAvailable", "Updated", "Updating"], "{name}");
+        for reason in ["UpdateAvailable", "Updated"] {
+            assert_eq!(stage.count_events(&name, reason).await, 1, "{name} {reason}: {:?}", stage.events(&name).await);
+        }
+        // Who is killed before saying that an update begins may find it finished, and then says just that.
+        assert!(stage.count_events(&name, "Updating").await <= 1, "{name}: {:?}", stage.events(&name).await);
     }
 }
 
