@@ -146,6 +146,19 @@ impl Operator {
         sum(&text, name)
     }
 
+    /// Most memory that the running process has held at any time, in bytes (`VmHWM` of proc(5), so on Linux only).
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.as_ref().expect("the operator was started").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes =
+            line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|number| number.parse::<u64>().ok());
+        kibibytes.expect("proc tells in kB") * 1024
+    }
+
     /// Everything that its processes have logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -205,6 +218,7 @@ mod tests {
         assert!(!exit.status.success() && exit.took < Duration::from_secs(5));
         operator.spawn();
         operator.check();
+        assert!((1..1 << 30).contains(&operator.peak_memory()));
         operator.kill();
         assert!(operator.child.is_none());
     }

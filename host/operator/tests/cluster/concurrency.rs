@@ -30,7 +30,7 @@ async fn image_that_a_human_changes_meanwhile_is_left_alone_and_judged_anew() {
     stage
         .eventually("the update counts as overtaken", async || {
             let update = container(&stage, "web", "app").await.and_then(|container| container.update);
-            equal(update.map(|update| update.phase), Some(UpdatePhase::Overtaken))
+            equal(&update.map(|update| update.phase), &Some(UpdatePhase::Overtaken))
         })
         .await;
     condition(&stage, "web", "UpToDate", "True", "UpToDate").await;

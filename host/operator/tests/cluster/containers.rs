@@ -46,7 +46,7 @@ async fn container_that_cannot_be_judged_does_not_stop_the_others() {
     stage
         .eventually("the update of the good container finishes", async || {
             let update = container(&stage, "shop", "web").await.and_then(|container| container.update);
-            equal(update.is_some_and(|update| update.finished.is_some()), true)
+            equal(&update.is_some_and(|update| update.finished.is_some()), &true)
         })
         .await;
     assert_eq!(stage.count_rollouts("shop").await, 2);

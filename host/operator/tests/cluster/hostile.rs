@@ -42,7 +42,9 @@ async fn check(mut stage: Stage, registry: &FakeRegistry, cases: &[Case]) {
         assert_eq!(stage.image(behaviour, "app").await, registry.image("web", "1.0.0"), "{behaviour}");
     }
     assert_eq!(stage.operator.get("/readyz").await.map(|(status, _)| status), Some(200));
-    // Memory that one guest took is given back: the process has not grown by what all of them wanted.
+    // The limits hold for the process as well: nobody got the gigabyte that `flood` hands over, nor memory without end.
+    let peak = stage.operator.peak_memory();
+    assert!(peak < 256 * 1024 * 1024, "the operator has held {peak} bytes");
     let exit = stage.operator.terminate(std::time::Duration::from_secs(20)).await;
     assert!(exit.status.success(), "{exit:?}");
 }

@@ -75,8 +75,8 @@ async fn frontier_moves_what_is_applied_and_what_is_reported() {
     for (frontier, applied, reported) in table {
         let name = format!("web-{frontier}");
         condition(&stage, &name, "RolloutHealthy", "True", "RolloutFinished").await;
-        let (state, reason) = if reported.is_some() { ("False", "UpdateAvailable") } else { ("True", "UpToDate") };
-        condition(&stage, &name, "UpToDate", state, reason).await;
+        let (met, reason) = if reported.is_some() { ("False", "UpdateAvailable") } else { ("True", "UpToDate") };
+        condition(&stage, &name, "UpToDate", met, reason).await;
         assert_eq!(stage.image(&name, "app").await, registry.image("web", applied), "frontier {frontier}");
         assert_eq!(status(&stage, &name).await.available.as_deref(), reported, "frontier {frontier}");
     }

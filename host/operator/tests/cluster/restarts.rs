@@ -31,7 +31,7 @@ async fn killed_at_any_moment_it_neither_repeats_nor_loses_anything() {
         stage
             .eventually(&format!("the update of {name} is finished"), async || {
                 let update = container(&stage, &name, "app").await.and_then(|container| container.update);
-                equal(update.map(|update| update.phase), Some(UpdatePhase::Finished))
+                equal(&update.map(|update| update.phase), &Some(UpdatePhase::Finished))
             })
             .await;
         condition(&stage, &name, "UpToDate", "False", "UpdateAvailable").await;
@@ -65,7 +65,7 @@ async fn sigterm_lets_a_check_finish_and_ends_with_success() {
     stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
     registry.fail_at(Part::Manifest, Fault::Slow(Duration::from_secs(2)));
     stage.handle("web", &json!({})).await;
-    stage.eventually("an update is under way", async || equal(registry.count(Part::Manifest) > 0, true)).await;
+    stage.eventually("an update is under way", async || equal(&(registry.count(Part::Manifest) > 0), &true)).await;
     // A pod gets 30 s.
     let exit = stage.operator.terminate(Duration::from_secs(25)).await;
     assert!(exit.status.success(), "{exit:?}");

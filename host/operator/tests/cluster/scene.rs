@@ -85,7 +85,7 @@ pub(crate) async fn plugin_condition(stage: &Stage, plugin: &str, kind: &str, st
 /// Waits until a container of a Deployment has that image.
 pub(crate) async fn image(stage: &Stage, deployment: &str, container: &str, expected: &str) {
     let what = format!("the container {container} of {deployment} has the image {expected}");
-    stage.eventually(&what, async || equal(stage.image(deployment, container).await, expected.to_owned())).await;
+    stage.eventually(&what, async || equal(&*stage.image(deployment, container).await, expected)).await;
 }
 
 /// Waits until the operator has made this many more checks, of whatever handlers and with whatever result.
@@ -101,6 +101,6 @@ pub(crate) async fn more_checks(stage: &mut Stage, count: u64) {
 }
 
 /// For probes: content if both are the same.
-pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<(), String> {
+pub(crate) fn equal<T: PartialEq + std::fmt::Debug + ?Sized>(found: &T, expected: &T) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("{found:?} instead of {expected:?}")) }
 }

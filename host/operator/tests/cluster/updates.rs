@@ -9,7 +9,7 @@ async fn phase(stage: &Stage, handler: &str, expected: UpdatePhase) {
     stage
         .eventually(&format!("the update of {handler} is {expected:?}"), async || {
             let update = container(stage, handler, "app").await.and_then(|container| container.update);
-            equal(update.map(|update| update.phase), Some(expected))
+            equal(&update.map(|update| update.phase), &Some(expected))
         })
         .await;
 }
