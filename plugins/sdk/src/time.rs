@@ -44,19 +44,21 @@ impl Timestamp {
 fn split_time(time: &str) -> Option<(&str, &str, i64)> {
     let (time, ahead) = match time.strip_suffix(['Z', 'z']) {
         Some(time) => (time, 0),
-        None => {
-            let sign = time.rfind(['+', '-'])?;
-            let (time, offset) = time.split_at_checked(sign)?;
-            let [hours, minutes] = numbers(offset.get(1..)?, ':', [2, 2])?;
-            let seconds = i64::try_from((hours * 60 + minutes) * 60).ok().filter(|_| hours < 24 && minutes < 60)?;
-            (time, if offset.starts_with('-') { -seconds } else { seconds })
-        }
+        None => split_offset(time)?,
     };
     match time.split_once('.') {
         Some((_, "")) => None,
         Some((clock, fraction)) => Some((clock, fraction, ahead)),
         None => Some((time, "", ahead)),
     }
+}
+
+/// What stands before an offset such as `+05:30`, and its seconds.
+fn split_offset(time: &str) -> Option<(&str, i64)> {
+    let (time, offset) = time.split_at_checked(time.rfind(['+', '-'])?)?;
+    let [hours, minutes] = numbers(offset.get(1..)?, ':', [2, 2])?;
+    let seconds = i64::try_from((hours * 60 + minutes) * 60).ok().filter(|_| hours < 24 && minutes < 60)?;
+    Some((time, if offset.starts_with('-') { -seconds } else { seconds }))
 }
 
 /// Nanoseconds of the digits behind the point.
