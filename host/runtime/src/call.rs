@@ -10,6 +10,7 @@ mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use k8supdater_core::version::Version;
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -26,6 +27,9 @@ pub use error::CallError;
 
 /// Tags that are parsed in one call. JavaScript, the slowest language that was measured, takes 22 ms for as many.
 pub(crate) const CHUNK: usize = 1_000;
+
+/// Calls that one list of tags makes at the same time. More would keep the places of the engine from everybody else.
+const AT_ONCE: usize = 2;
 
 /// Longest wait for one of the engine's places. With a deadline of 50 ms that many calls end in this time that it is not reached unless
 /// something hangs.
@@ -75,7 +79,8 @@ impl Component {
     /// Reads `tags` as versions: as many and in the same order, `None` for what is no version. The inner error is a sentence of the
     /// plugin's: the settings make no sense to it.
     ///
-    /// Many tags become several calls, one after the other. Cancel-safe, as [`registry_next`](Self::registry_next) is.
+    /// Many tags become several calls, [`AT_ONCE`] at a time: the contract has each tag read by itself. Cancel-safe, as
+    /// [`registry_next`](Self::registry_next) is.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -84,20 +89,26 @@ impl Component {
         tags: Vec<String>,
         settings: &str,
     ) -> Result<Result<Vec<Option<Version>>, String>, CallError> {
-        let mut versions = Vec::with_capacity(tags.len());
-        let mut rest = tags;
-        // No tags are a question too: whether the settings make sense.
-        loop {
-            let later = rest.split_off(rest.len().min(CHUNK));
-            match self.parse_chunk(rest, settings.to_owned()).await? {
+        let count = tags.len();
+        let mut chunks: Vec<Vec<String>> = Vec::with_capacity(count.div_ceil(CHUNK));
+        let mut tags = tags.into_iter().peekable();
+        while tags.peek().is_some() {
+            chunks.push(tags.by_ref().take(CHUNK).collect());
+        }
+        if chunks.is_empty() {
+            // No tags are a question too: whether the settings make sense.
+            chunks.push(Vec::new());
+        }
+        let mut calls =
+            futures::stream::iter(chunks).map(|chunk| self.parse_chunk(chunk, settings.to_owned())).buffered(AT_ONCE);
+        let mut versions = Vec::with_capacity(count);
+        while let Some(read) = calls.try_next().await? {
+            match read {
                 Ok(read) => versions.extend(read),
                 Err(message) => return Ok(Err(message)),
             }
-            if later.is_empty() {
-                return Ok(Ok(versions));
-            }
-            rest = later;
         }
+        Ok(Ok(versions))
     }
 
     async fn parse_chunk(

@@ -1,7 +1,6 @@
 //! Step three: what is to be done and said. Needs no client and cannot fail; [`k8supdater_core::policy::decide`] judges the tags of one
 //! container, this module puts the containers together and compares with what is known to be done and said already.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -216,11 +215,19 @@ fn choose(
 fn refused(policy: &Policy, current: &Tagged, candidates: &[Tagged], verdicts: &[Verdict]) -> Vec<RefusedTag> {
     let mut refused: Vec<(&Tagged, &Verdict)> =
         candidates.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_near_miss()).collect();
-    refused.sort_by(|(one, _), (two, _)| match (&one.version, &two.version) {
-        (Some(one), Some(two)) => two.order(one),
-        _ => Ordering::Equal,
-    });
-    refused.truncate(MOST_REFUSED);
+    let newest_first =
+        |(one, _): &(&Tagged, &Verdict), (two, _): &(&Tagged, &Verdict)| match (&one.version, &two.version) {
+            (Some(one_version), Some(two_version)) => {
+                two_version.order(one_version).then_with(|| one.tag.cmp(&two.tag))
+            }
+            _ => one.tag.cmp(&two.tag),
+        };
+    // A repository may have thousands of near misses, and only a handful is shown: they alone are worth sorting.
+    if refused.len() > MOST_REFUSED {
+        refused.select_nth_unstable_by(MOST_REFUSED, newest_first);
+        refused.truncate(MOST_REFUSED);
+    }
+    refused.sort_unstable_by(newest_first);
     refused
         .into_iter()
         .map(|(tagged, verdict)| RefusedTag {
