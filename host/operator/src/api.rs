@@ -4,9 +4,17 @@
 //! the API server enforces. `cargo xtask crd` writes the YAML of `deploy/crd` from here, and a test fails when the two differ.
 
 pub mod conditions;
-#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+#[allow(
+    unreachable_pub,
+    clippy::duplicated_attributes,
+    reason = "KubeSchema puts a copy of each type where nobody can reach it, and kube has an attribute for each printer column"
+)]
 pub mod plugin;
-#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+#[allow(
+    unreachable_pub,
+    clippy::duplicated_attributes,
+    reason = "KubeSchema puts a copy of each type where nobody can reach it, and kube has an attribute for each printer column"
+)]
 pub mod versioning_handler;
 
 use kube::CustomResourceExt;

@@ -408,7 +408,7 @@ fn log_loop_error<R: std::error::Error>(name: &'static str, result: Result<(), c
     match result {
         Ok(()) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
         Err(controller::Error::QueueError(err)) => {
-            warn!(name, error = chain(&err), "watch interrupted; it is taken up again")
+            warn!(name, error = chain(&err), "watch interrupted; it is taken up again");
         }
         Err(err @ controller::Error::RunnerError(_)) => debug!(name, error = %err, "loop ends"),
     }

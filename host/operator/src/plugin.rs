@@ -294,6 +294,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<Plugin>>, ctx: Arc<Context>)
 }
 
 /// What to do when a status could not be written.
+#[allow(clippy::needless_pass_by_value, reason = "the controller prescribes the signature")]
 pub fn error_policy(object: Arc<DeserializeGuard<Plugin>>, err: &ReportError, _: Arc<Context>) -> Action {
     warn!(plugin = %object.name_any(), error = chain(err), "plugin status not written");
     Action::requeue(Duration::from_secs(2))

@@ -151,6 +151,7 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 const BACKOFF_CAP: Duration = Duration::from_mins(5);
 
 /// When to try again after an error that could not be reported.
+#[allow(clippy::needless_pass_by_value, reason = "the controller prescribes the signature")]
 pub fn error_policy(object: Arc<DeserializeGuard<VersioningHandler>>, err: &Error, ctx: Arc<Context>) -> Action {
     let handler = ObjectRef::from_obj(&*object);
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());

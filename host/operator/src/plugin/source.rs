@@ -1,5 +1,6 @@
 //! Where a plugin's bytes come from: a key of a ConfigMap.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -106,7 +107,7 @@ fn pick(config_map: &ConfigMap, name: &str, key: Option<&str>) -> Result<Bytes, 
         return Err(SourceError::NoKey { name: name.to_owned(), wanted: wanted.join(" or "), found });
     };
     let origin = format!("ConfigMap {name} key {key:?}");
-    let bytes = if key.ends_with(".gz") {
+    let bytes = if Path::new(key).extension().is_some_and(|extension| extension == "gz") {
         let decompressed = pack::decompress(&bytes.0);
         decompressed.map_err(|err| SourceError::NotGzip {
             name: name.to_owned(),

@@ -135,12 +135,12 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
         }
         match observed.state {
             Err(problem) => {
-                status.decision = "Failed".to_owned();
+                "Failed".clone_into(&mut status.decision);
                 status.problem = Some(shorten(chain(&problem), 1024));
                 keep_what_was_known(&mut status, before);
                 decision.problems.push(ContainerProblem::new(&status.name, &problem));
             }
-            Ok(Choice::Ignored) => status.decision = "Ignored".to_owned(),
+            Ok(Choice::Ignored) => "Ignored".clone_into(&mut status.decision),
             Ok(Choice::Tags { image, policy, current, candidates }) => {
                 choose(&mut decision, &mut status, &observed.container, &image, &policy, &current, &candidates);
             }
@@ -176,13 +176,13 @@ fn choose(
     status.newest_applicable = Some(applicable.clone());
     status.newest = Some(notify.map_or(applicable, |notify| &notify.tag).clone());
     status.refused = refused(policy, current, candidates, &ruling.verdicts);
-    status.decision = match (update, notify) {
+    let decided = match (update, notify) {
         (None, None) => "None",
         (Some(_), None) => "Update",
         (None, Some(_)) => "Notify",
         (Some(_), Some(_)) => "UpdateAndNotify",
-    }
-    .to_owned();
+    };
+    decided.clone_into(&mut status.decision);
 
     if let Some(update) = update {
         // The tag comes from a registry, which may spell what no image reference can hold; a verdict has sorted those out.

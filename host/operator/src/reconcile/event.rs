@@ -98,7 +98,8 @@ fn name(handler: &HandlerRef, saying: &Saying) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let fingerprint: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let first = hash.finalize().0.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    let fingerprint = format!("{first:016x}");
     // A name has at most 253 characters; what is cut off is in the fingerprint through the uid.
     let prefix: String = handler.name.chars().take(200).collect();
     format!("{}.{fingerprint}", prefix.trim_end_matches(['.', '-']))

@@ -44,6 +44,7 @@ pub struct ObservedContainer {
 
 /// What a container's policy can choose from.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one per container, and nearly all of them are the large one")]
 pub enum Choice {
     /// The user wants it left alone.
     Ignored,

@@ -59,6 +59,7 @@ mod tests {
     use super::*;
     use UpdatePhase::{Announced, Failed, Finished, Overtaken, RollingOut};
 
+    #[allow(clippy::needless_pass_by_value, reason = "tables read better without references")]
     fn check(phase: UpdatePhase, image: &str, rollout: &Rollout, expected: (UpdatePhase, Option<Milestone>)) {
         let start = Timestamp::from_second(100).unwrap();
         let now = Timestamp::from_second(200).unwrap();

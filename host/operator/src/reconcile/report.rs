@@ -41,7 +41,7 @@ pub(super) async fn report(
             if let Ok(handler) = &object.0 {
                 let message = "spec.suspend is set: nothing is checked or updated".to_owned();
                 let finding = Finding { kind: READY, state: State::Unknown, reason: "Suspended", message };
-                let conditions = with_ready(&target.before.conditions, finding, handler, now);
+                let conditions = with_ready(&target.before.conditions, &finding, handler, now);
                 let status = VersioningHandlerStatus { conditions, next_check: None, ..target.before.clone() };
                 write_if_changed(ctx, handler, status, now).await?;
             }
@@ -112,7 +112,7 @@ async fn report_failure(
         let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", occasion, note: message };
         say(ctx, handler, Some(&handler.spec.deployment), &saying, now).await?;
     }
-    let conditions = with_ready(&before.conditions, finding, handler, now);
+    let conditions = with_ready(&before.conditions, &finding, handler, now);
     let status = VersioningHandlerStatus {
         observed_generation: handler.metadata.generation,
         conditions,
@@ -139,7 +139,7 @@ async fn report_malformed(
 }
 
 /// `before` with another `Ready`; the other conditions are not known any more.
-fn with_ready(before: &[Condition], ready: Finding, handler: &VersioningHandler, now: Timestamp) -> Vec<Condition> {
+fn with_ready(before: &[Condition], ready: &Finding, handler: &VersioningHandler, now: Timestamp) -> Vec<Condition> {
     let unknown = |kind| Finding {
         kind,
         state: State::Unknown,

@@ -189,6 +189,7 @@ mod tests {
     use crate::config::RawConfig;
     use serde_json::json;
 
+    #[allow(clippy::needless_pass_by_value, reason = "tables read better without references")]
     fn check(spec: serde_json::Value) -> Result<Target, String> {
         let mut object = json!({"deployment": "web", "containerregistry": "oci"});
         object.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());

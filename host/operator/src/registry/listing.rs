@@ -11,12 +11,15 @@ use thiserror::Error;
 /// A tag together with what a parser made of it.
 pub type VersionedTag = Tagged;
 
+/// A parser, by digest, and its settings.
+type Reading = (String, String);
+
 /// The tags of one repository, as a registry listed them.
 #[derive(Debug)]
 pub struct Listing {
     tags: Vec<Tag>,
     /// Versions by parser (digest) and settings: they are a pure function of these and the tags, so they live as long as the listing.
-    versions: Mutex<HashMap<(String, String), Arc<[VersionedTag]>>>,
+    versions: Mutex<HashMap<Reading, Arc<[VersionedTag]>>>,
 }
 
 /// Why tags could not be read as versions.

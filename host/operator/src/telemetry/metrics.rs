@@ -113,7 +113,7 @@ impl Metrics {
         self.requests.get_or_create(&RequestOutcome { outcome }).inc();
     }
 
-    /// All metrics in the OpenMetrics text format, which Prometheus reads.
+    /// All metrics in the `OpenMetrics` text format, which Prometheus reads.
     ///
     /// # Errors
     /// Only if a label cannot be written, which fixed words exclude.

@@ -67,6 +67,7 @@ fn progressing(waits_for: &str) -> Rollout {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "tables read better without references")]
     fn check(status: serde_json::Value, expected: &str) {
         let deployment: Deployment = serde_json::from_value(serde_json::json!({
             "metadata": {"generation": 2},
