@@ -146,7 +146,8 @@ pub enum Field {
 /// identity token in place of the password
 /// (<https://github.com/docker/cli/blob/v28.3.2/cli/config/types/authconfig.go>).
 ///
-/// Other than in the kubelet, a mistake in one entry leaves the others usable.
+/// Other than in the kubelet, a mistake in one entry leaves the others usable, an entry with nothing in it is a mistake, and so is a login
+/// that is not UTF-8.
 ///
 /// # Errors
 /// [`ReadError`] if `bytes` are more than [`MOST_BYTES`] or not of this format.

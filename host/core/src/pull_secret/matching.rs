@@ -89,7 +89,8 @@ impl Pattern {
     /// Whether the entry is for images in `repository` of `registry`, both as [`crate::image::ImageReference`] has them:
     /// - The ports are the same, or neither has one. `:443` is not the same as none.
     /// - The hosts have equally many labels, and each label matches the one at its place: letter for letter, capitals being different
-    ///   letters, but `*` stands for any number of characters, none included. `*.io` does not match `k8s.gcr.io`.
+    ///   letters, but `*` stands for any number of characters, none included. `*.io` does not match `k8s.gcr.io`. An IPv6 address matches
+    ///   itself, also without a port, where the kubelet takes its brackets for a wildcard.
     /// - The pattern's path is the beginning of the repository's name, in whole characters, not parts: `/team` matches `team/web` and also
     ///   `teamwork/web`; whoever wants to prevent that writes `/team/`. There are no wildcards in paths and ports.
     pub fn matches(&self, registry: &str, repository: &str) -> bool {
