@@ -1,7 +1,7 @@
 //! What is to be done about the tags of a repository: apply one, report one, or nothing.
 //!
-//! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`flavor`], [`scheme`], [`pattern`] and
-//! [`precision`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
+//! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
+//! [`pattern`] and [`precision`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
 //! them. Tags that move are another matter, for [`moving`].
 
 pub mod frontier;
@@ -10,6 +10,7 @@ pub mod pattern;
 pub mod precision;
 pub mod verdict;
 
+mod alias;
 mod artifact;
 mod flavor;
 mod scheme;
@@ -84,8 +85,9 @@ pub struct Ruling {
 /// names of the same version (1.0 and 1.0.0) it is the one that looks most like the current tag. Nothing depends on the order of the
 /// candidates.
 pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
+    let real = alias::real_version(current, candidates);
     let mut verdicts: Vec<Verdict> =
-        candidates.iter().map(|candidate| tags::judge(policy, current, candidate)).collect();
+        candidates.iter().map(|candidate| tags::judge(policy, current, real, candidate)).collect();
     let update = tags::greatest(current, candidates, &verdicts, Verdict::Superseded);
     let notify = tags::greatest(current, candidates, &verdicts, Verdict::BeyondFrontier);
     // Not a matter of course: with two levels kept, 1 is followed by 1.post1, which is left of the frontier because all of 1's levels are,

@@ -2,27 +2,33 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::{Policy, Tagged, Verdict, artifact, flavor, scheme};
+use super::{Policy, Tagged, Verdict, alias, artifact, flavor, scheme};
 use crate::image;
+use crate::version::Version;
 
 /// What is to be said about one candidate, without looking at the others: [`Verdict::Superseded`] if it may be applied.
 ///
 /// The first rule that refuses it speaks. That it is not newer comes early, so that the other rules speak of newer tags only; what the
 /// candidate is comes before what the owner wants, so that nobody loosens a pattern in vain.
-pub(super) fn judge(policy: &Policy, current: &Tagged, candidate: &Tagged) -> Verdict {
+///
+/// `real` is what [`alias::real_version`] says of the current tag.
+pub(super) fn judge(policy: &Policy, current: &Tagged, real: Option<&Version>, candidate: &Tagged) -> Verdict {
     if !image::is_tag(&candidate.tag) {
         return Verdict::InvalidTag;
     }
     if artifact::is_artifact(&candidate.tag) {
         return Verdict::Artifact;
     }
-    let Some(now) = &current.version else { return Verdict::NothingToCompare };
+    let Some((now, real)) = current.version.as_ref().zip(real) else { return Verdict::NothingToCompare };
     let Some(version) = &candidate.version else { return Verdict::NoVersion };
     if version.order(now) != Ordering::Greater {
         return Verdict::NotNewer;
     }
-    if candidate.digest.is_some() && candidate.digest == current.digest {
+    if alias::is_same_image(current, candidate) {
         return Verdict::SameImage;
+    }
+    if version.order(real) != Ordering::Greater {
+        return Verdict::NotNewer;
     }
     if !flavor::is_same(&now.flavor, &version.flavor) {
         return Verdict::OtherFlavor;

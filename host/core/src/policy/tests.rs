@@ -191,6 +191,10 @@ fn another_name_of_the_current_image_is_no_update() {
     assert_eq!(decided(pointing("1.25", "a"), &[pointing("1.25.3", "b")]), ruling(Some(0), None, "Update"));
     assert_eq!(decided(pointing("1.25.3", "a"), &[pointing("1.25", "a")]), ruling(None, None, "NotNewer"));
     assert_eq!(decided(pointing("1.25.3", "a"), &[pointing("2.0", "a")]), ruling(None, None, "SameImage"));
+    // What 1.25 points at is 1.25.5, so that nothing goes back to 1.25.4.
+    let names = [pointing("1.25.4", "b"), pointing("1.25.5", "a"), pointing("1.25.6", "c")];
+    assert_eq!(decided(pointing("1.25", "a"), &names[..2]), ruling(None, None, "NotNewer SameImage"));
+    assert_eq!(decided(pointing("1.25", "a"), &names), ruling(Some(2), None, "NotNewer SameImage Update"));
     // What nobody knows is not the same.
     assert_eq!(decided(tagged("1.25"), &[tagged("1.25.3")]), ruling(Some(0), None, "Update"));
     assert_eq!(decided(pointing("1.25", "a"), &[tagged("1.25.3")]), ruling(Some(0), None, "Update"));
@@ -282,6 +286,8 @@ fn each_verdict_is_explained() {
     assert_eq!(nothing, "main is no version to the version parser, so that nothing is newer");
     let alias = [pointing("1.4.3", "a")];
     assert_eq!(decide(&policy, &pointing("1.4.2", "a"), &alias).verdicts, [Verdict::SameImage]);
+    let older = Verdict::NotNewer.explain(&policy, &tagged("1.4"), &tagged("1.4.2"));
+    assert_eq!(older, "it is older than 1.4", "where 1.4 is another name of 1.4.3");
     let same = Verdict::SameImage.explain(&policy, &current, &alias[0]);
     assert_eq!(same, "it is the same image as 1.4.2 under another name");
     assert_eq!((Verdict::SameImage.reason(), Verdict::SameImage.is_near_miss()), ("SameImage", false));
@@ -355,7 +361,8 @@ proptest! {
             let (chosen, now) = (candidates[index].version.as_ref().unwrap(), current.version.as_ref().unwrap());
             prop_assert_eq!(chosen.order(now), Ordering::Greater);
             prop_assert!(!artifact::is_artifact(&candidates[index].tag));
-            prop_assert!(candidates[index].digest.is_none() || candidates[index].digest != current.digest);
+            let real = alias::real_version(&current, &candidates).unwrap();
+            prop_assert!(!alias::is_same_image(&current, &candidates[index]) && chosen.order(real) == Ordering::Greater);
             prop_assert!(flavor::is_same(&chosen.flavor, &now.flavor) && !scheme::is_other(now, chosen));
             prop_assert!(policy.include.as_ref().is_none_or(|include| include.matches(&candidates[index].tag)));
             prop_assert!(!policy.exclude.as_ref().is_some_and(|exclude| exclude.matches(&candidates[index].tag)));
@@ -380,15 +387,13 @@ proptest! {
     ) {
         let ruling = decide(&policy, &current, &candidates);
         // A version with more levels moves what counts as left: from 1 with two levels kept, 1.post1 is left of the frontier; from
-        // 1.0 it is right of it. So does a year that follows a plain number; and what had the image of the old tag does not have that
-        // of the new one.
+        // 1.0 it is right of it. So does a year that follows a plain number.
         let version = |tagged: &Tagged| tagged.version.clone().unwrap();
         let is_alike = |update: &Tagged| {
             let (now, next) = (version(&current), version(update));
             next.levels.len() <= now.levels.len() && scheme::Scheme::of(&now) == scheme::Scheme::of(&next)
         };
-        let has_alias = ruling.verdicts.contains(&Verdict::SameImage);
-        if let Some(update) = ruling.update.filter(|&update| is_alike(&candidates[update]) && !has_alias) {
+        if let Some(update) = ruling.update.filter(|&update| is_alike(&candidates[update])) {
             let again = decide(&policy, &candidates[update], &candidates);
             prop_assert_eq!(again.update, None, "{:?}", candidates[update]);
         }

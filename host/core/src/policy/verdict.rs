@@ -32,7 +32,7 @@ pub enum Verdict {
     OtherPrecision,
     /// It is newer as numbers go, but the image that the current tag names too.
     SameImage,
-    /// It is the current version, or an older one.
+    /// It is the current version, or an older one, by the current tag or by another name of its image.
     NotNewer,
     /// It is no version to the parser.
     NoVersion,
