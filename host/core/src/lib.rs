@@ -5,6 +5,7 @@
 //!
 //! - [`version`] says which of two versions is newer and where they differ; [`policy`] makes an update, a notice or nothing of it.
 //! - [`image`] reads and writes image references, without changing how their owner spells them.
+//! - [`pull_secret`] reads logins for registries, and says which of them an image gets and who may see it.
 //! - [`origin`] says who may be called by the name, [`address`] by the address; [`backoff`] when to try again.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,8 @@ pub mod version;
 pub mod policy;
 
 pub mod image;
+
+pub mod pull_secret;
 
 pub mod address;
 pub mod backoff;

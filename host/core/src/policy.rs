@@ -1,18 +1,29 @@
 //! What is to be done about the tags of a repository: apply one, report one, or nothing.
 //!
-//! Start reading at [`decide`]. Each rule has a file: [`tags`] which tags are candidates, [`frontier`] on which side of the frontier they
-//! are, [`verdict`] what is said about each of them.
+//! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
+//! [`pattern`] and [`precision`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
+//! them. Tags that move are another matter, for [`moving`].
 
 pub mod frontier;
+pub mod moving;
+pub mod pattern;
+pub mod precision;
 pub mod verdict;
 
+mod alias;
+mod artifact;
+mod flavor;
+mod scheme;
 mod tags;
 
 pub use frontier::Frontier;
+pub use pattern::{PatternError, TagPattern};
+pub use precision::Precision;
 pub use verdict::Verdict;
 
 use std::cmp::Ordering;
 
+use crate::image::Digest;
 use crate::version::Version;
 
 /// Which rules hold for a container.
@@ -22,15 +33,38 @@ pub struct Policy {
     pub frontier: Frontier,
     /// Whether an update may go from a release to a pre-release. From one pre-release to another it always may.
     pub allow_prereleases: bool,
+    /// What a tag must match to be a candidate; none for all tags.
+    pub include: Option<TagPattern>,
+    /// What a tag must not match to be a candidate; it wins over [`include`](Self::include).
+    pub exclude: Option<TagPattern>,
+    /// Whether a candidate must be as precise as the current tag.
+    pub precision: Precision,
 }
 
-/// A tag, and what a version parser made of it.
+impl Policy {
+    /// No rule but this frontier, and no pre-releases.
+    pub const fn new(frontier: Frontier) -> Self {
+        Self { frontier, allow_prereleases: false, include: None, exclude: None, precision: Precision::Any }
+    }
+}
+
+/// A tag, and what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagged {
     /// As the registry spells it, which is how it is written into a workload.
     pub tag: String,
-    /// None if it is no version to the parser.
+    /// What a version parser made of it; none if it is no version to the parser.
     pub version: Option<Version>,
+    /// What it points at, if the listing told. Of the current tag it may as well be the digest that the reference is pinned to. Only
+    /// digests from one registry are compared, so both are of image indexes, or both of image manifests.
+    pub digest: Option<Digest>,
+}
+
+impl Tagged {
+    /// A tag of which no digest is known.
+    pub fn new(tag: impl Into<String>, version: Option<Version>) -> Self {
+        Self { tag: tag.into(), version, digest: None }
+    }
 }
 
 /// What is to be done about the candidates that were judged.
@@ -51,8 +85,9 @@ pub struct Ruling {
 /// names of the same version (1.0 and 1.0.0) it is the one that looks most like the current tag. Nothing depends on the order of the
 /// candidates.
 pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
+    let real = alias::real_version(current, candidates);
     let mut verdicts: Vec<Verdict> =
-        candidates.iter().map(|candidate| tags::judge(policy, current, candidate)).collect();
+        candidates.iter().map(|candidate| tags::judge(policy, current, real, candidate)).collect();
     let update = tags::greatest(current, candidates, &verdicts, Verdict::Superseded);
     let notify = tags::greatest(current, candidates, &verdicts, Verdict::BeyondFrontier);
     // Not a matter of course: with two levels kept, 1 is followed by 1.post1, which is left of the frontier because all of 1's levels are,

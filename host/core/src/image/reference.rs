@@ -120,6 +120,19 @@ impl ImageReference {
         }
         Ok(Self { tag: Some(tag.to_owned()), ..self.clone() })
     }
+
+    /// The same image in the same spelling, under another tag and pinned to what that tag points at.
+    ///
+    /// For references that are pinned already; whether one becomes so is its owner's affair, and [`with_tag`](Self::with_tag) leaves it.
+    ///
+    /// # Errors
+    /// [`RetagError::Tag`].
+    pub fn with_tag_and_digest(&self, tag: &str, digest: Digest) -> Result<Self, RetagError> {
+        if !is_tag(tag) {
+            return Err(RetagError::Tag(tag.to_owned()));
+        }
+        Ok(Self { tag: Some(tag.to_owned()), digest: Some(digest), ..self.clone() })
+    }
 }
 
 impl FromStr for ImageReference {

@@ -2,23 +2,48 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::{Policy, Tagged, Verdict};
+use super::{Policy, Tagged, Verdict, alias, artifact, flavor, scheme};
 use crate::image;
+use crate::version::Version;
 
 /// What is to be said about one candidate, without looking at the others: [`Verdict::Superseded`] if it may be applied.
 ///
-/// The first rule that refuses it speaks. That it is not newer comes early, so that the other rules speak of newer tags only.
-pub(super) fn judge(policy: &Policy, current: &Tagged, candidate: &Tagged) -> Verdict {
+/// The first rule that refuses it speaks. That it is not newer comes early, so that the other rules speak of newer tags only; what the
+/// candidate is comes before what the owner wants, so that nobody loosens a pattern in vain.
+///
+/// `real` is what [`alias::real_version`] says of the current tag.
+pub(super) fn judge(policy: &Policy, current: &Tagged, real: Option<&Version>, candidate: &Tagged) -> Verdict {
     if !image::is_tag(&candidate.tag) {
         return Verdict::InvalidTag;
     }
-    let Some(now) = &current.version else { return Verdict::NothingToCompare };
+    if artifact::is_artifact(&candidate.tag) {
+        return Verdict::Artifact;
+    }
+    let Some((now, real)) = current.version.as_ref().zip(real) else { return Verdict::NothingToCompare };
     let Some(version) = &candidate.version else { return Verdict::NoVersion };
     if version.order(now) != Ordering::Greater {
         return Verdict::NotNewer;
     }
-    if version.flavor != now.flavor {
+    if alias::is_same_image(current, candidate) {
+        return Verdict::SameImage;
+    }
+    if version.order(real) != Ordering::Greater {
+        return Verdict::NotNewer;
+    }
+    if !flavor::is_same(&now.flavor, &version.flavor) {
         return Verdict::OtherFlavor;
+    }
+    if scheme::is_other(now, version) {
+        return Verdict::OtherScheme;
+    }
+    if policy.include.as_ref().is_some_and(|include| !include.matches(&candidate.tag)) {
+        return Verdict::NotIncluded;
+    }
+    if policy.exclude.as_ref().is_some_and(|exclude| exclude.matches(&candidate.tag)) {
+        return Verdict::Excluded;
+    }
+    if !policy.precision.allows(now, version) {
+        return Verdict::OtherPrecision;
     }
     if version.prerelease && !now.prerelease && !policy.allow_prereleases {
         return Verdict::Prerelease;

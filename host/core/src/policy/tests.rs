@@ -15,11 +15,20 @@ fn tagged(tag: &str) -> Tagged {
     // A release comes after its candidates, as parsers must see to.
     let tail = if prerelease { vec![0] } else { [&[1], tail.as_bytes()].concat() };
     let version = levels.map(|levels| Version { epoch: 0, levels, tail, prerelease, flavor });
-    Tagged { tag: tag.to_owned(), version }
+    Tagged::new(tag, version)
+}
+
+/// The same with the digest that is called `name` in these tests, one hexadecimal digit.
+fn pointing(tag: &str, name: &str) -> Tagged {
+    Tagged { digest: Some(format!("sha256:{}", name.repeat(64)).parse().unwrap()), ..tagged(tag) }
 }
 
 fn policy(frontier: u32) -> Policy {
-    Policy { frontier: Frontier::new(frontier).unwrap(), allow_prereleases: false }
+    Policy::new(Frontier::new(frontier).unwrap())
+}
+
+fn pattern(text: &str) -> TagPattern {
+    text.parse().unwrap()
 }
 
 /// Update and notice among `candidates`, separated by spaces, for `current`; `-` for none.
@@ -128,7 +137,7 @@ fn prereleases_are_candidates_only_where_they_are_wanted() {
 fn tags_that_are_no_versions_or_no_tags_are_no_candidates() {
     let long = format!("1.4.{}", "0".repeat(125));
     check(&policy(2), "1.4.2", &format!("latest main 1.4.x {long}3 1.4.3!"), "-", "-");
-    let current = Tagged { tag: "latest".to_owned(), version: None };
+    let current = Tagged::new("latest", None);
     let ruling = decide(&policy(0), &current, &[tagged("1.0"), tagged("latest")]);
     assert_eq!((ruling.update, ruling.notify), (None, None));
     assert_eq!(ruling.verdicts, [Verdict::NothingToCompare; 2]);
@@ -147,8 +156,97 @@ fn of_two_names_for_a_version_the_one_like_the_current_is_chosen() {
 }
 
 #[test]
+fn tags_are_candidates_by_include_and_exclude() {
+    let two = policy(2);
+    let include = Policy { include: Some(pattern("1\\..*")), ..two.clone() };
+    check(&include, "1.4.2", "1.4.3 1.5.0 2.0.0", "1.4.3", "1.5.0");
+    check(&include, "0.9.2", "0.9.3 1.4.3 2.0.0", "-", "1.4.3");
+    let exclude = Policy { exclude: Some(pattern(".*\\.[0-9]*[13579]")), ..two.clone() };
+    check(&exclude, "1.4.2", "1.4.3 1.4.4 1.4.5 2.0.1", "1.4.4", "-");
+    let both = Policy { exclude: exclude.exclude, ..include };
+    check(&both, "1.4.2", "1.4.3 1.4.4 1.6 1.7 2.0", "1.4.4", "1.6");
+    // Neither says anything about the current tag.
+    check(&Policy { include: Some(pattern("1\\.4\\..*")), ..two }, "1.3", "1.4.1 1.5", "-", "1.4.1");
+}
+
+#[test]
+fn the_same_precision_keeps_the_number_of_levels() {
+    let same = Policy { precision: Precision::Same, ..policy(1) };
+    check(&same, "5.3", "5.4 5.5.1 6 6.0 6.0.1", "5.4", "6.0");
+    check(&same, "5.3.0", "5.4 5.5.1 6", "5.5.1", "-");
+    check(&same, "5", "5.1 6 6.0", "-", "6");
+    check(&policy(1), "5.3", "5.4 5.5.1 6 6.0.1", "5.5.1", "6.0.1");
+}
+
+#[test]
+fn another_name_of_the_current_image_is_no_update() {
+    let decided = |current: Tagged, candidates: &[Tagged]| {
+        let ruling = decide(&policy(2), &current, candidates);
+        let verdicts: Vec<&str> = ruling.verdicts.iter().map(|verdict| verdict.reason()).collect();
+        (ruling.update, ruling.notify, verdicts.join(" "))
+    };
+    let ruling = |update, notify, verdicts: &str| (update, notify, verdicts.to_owned());
+    // 1.25 names the newest patch.
+    assert_eq!(decided(pointing("1.25", "a"), &[pointing("1.25.3", "a")]), ruling(None, None, "SameImage"));
+    assert_eq!(decided(pointing("1.25", "a"), &[pointing("1.25.3", "b")]), ruling(Some(0), None, "Update"));
+    assert_eq!(decided(pointing("1.25.3", "a"), &[pointing("1.25", "a")]), ruling(None, None, "NotNewer"));
+    assert_eq!(decided(pointing("1.25.3", "a"), &[pointing("2.0", "a")]), ruling(None, None, "SameImage"));
+    // What 1.25 points at is 1.25.5, so that nothing goes back to 1.25.4.
+    let names = [pointing("1.25.4", "b"), pointing("1.25.5", "a"), pointing("1.25.6", "c")];
+    assert_eq!(decided(pointing("1.25", "a"), &names[..2]), ruling(None, None, "NotNewer SameImage"));
+    assert_eq!(decided(pointing("1.25", "a"), &names), ruling(Some(2), None, "NotNewer SameImage Update"));
+    // What nobody knows is not the same.
+    assert_eq!(decided(tagged("1.25"), &[tagged("1.25.3")]), ruling(Some(0), None, "Update"));
+    assert_eq!(decided(pointing("1.25", "a"), &[tagged("1.25.3")]), ruling(Some(0), None, "Update"));
+    assert_eq!(decided(tagged("1.25"), &[pointing("1.25.3", "a")]), ruling(Some(0), None, "Update"));
+    // Of the names of a new image it is still the one that looks like the current tag.
+    let candidates = [pointing("1.26.1", "b"), pointing("1.25.4", "c"), pointing("1.26.1.0", "b")];
+    assert_eq!(
+        decided(pointing("1.25.3", "a"), &candidates),
+        ruling(Some(1), Some(0), "BeyondFrontier Update BeyondFrontier")
+    );
+}
+
+#[test]
+fn artifacts_are_no_candidates() {
+    let hash = "0123456789abcdef".repeat(4);
+    let tags = format!("1.4.3.sig 1.4.3-slim.att 1.4.3.sbom sha256-{hash} sha256-{hash}.sig");
+    check(&policy(0), "1.4.2", &tags, "-", "-");
+    // Not even of one that somebody has put into a workload, whatever the parser makes of the ending.
+    let mut artifact = tagged("1.4.3");
+    artifact.tag.push_str(".sig");
+    assert_eq!(decide(&policy(0), &tagged("1.4.2"), &[artifact]).verdicts, [Verdict::Artifact]);
+}
+
+#[test]
+fn dates_do_not_win_over_versions_nor_versions_over_dates() {
+    let (none, two) = (policy(0), policy(2));
+    check(&none, "1.4.2", "1.4.3 2024.01.15 2024.01 20240115 202401151030 2024 1.4.20240115", "1.4.3", "-");
+    check(&two, "1.4.2", "1.4.3 2024.01.15 2.0 1.4.20240115 1.4.2.20240115", "1.4.3", "2.0");
+    check(&none, "2024.01", "2024.02.1 20240301 3000.1", "2024.02.1", "-");
+    check(&policy(1), "2024.01.15", "2024.03.01 2025.01.01", "2024.03.01", "2025.01.01");
+    check(&none, "20240115", "20240116 202401151030 20250101", "20250101", "-");
+    check(&two, "1.4.20240115", "1.4.20240201 1.4.3 1.5.0 1.5.20240301", "1.4.20240201", "1.5.20240301");
+    check(&none, "1989", "1990 2024", "2024", "-");
+    check(&none, "2023.4", "2024.0 2024.13", "2024.13", "-");
+}
+
+#[test]
+fn a_commit_hash_is_a_flavor_that_changes() {
+    let two = policy(2);
+    check(&two, "1.4.2-9a8b7c6", "1.4.3-3f2504e 1.4.4 1.4.5-slim 1.4.6-3f2504e1", "1.4.3-3f2504e", "-");
+    check(&two, "1.4.2-9a8b7c6", "1.4.2-3f2504e 2.0-3f2504e", "-", "2.0-3f2504e");
+    check(&two, "1.4.2", "1.4.3-3f2504e", "-", "-");
+}
+
+#[test]
 fn each_verdict_is_explained() {
-    let policy = policy(2);
+    let policy = Policy {
+        include: Some(pattern("[1-9].*")),
+        exclude: Some(pattern(".*99")),
+        precision: Precision::Same,
+        ..policy(2)
+    };
     let current = tagged("1.4.2");
     let check = |tag: &str, verdict: Verdict, is_near_miss: bool, expected: &str| {
         let candidates = [tagged(tag), tagged("1.4.9")];
@@ -170,6 +268,14 @@ fn each_verdict_is_explained() {
     let prerelease = "it is a pre-release, which 1.4.2 is not and tags.prereleases does not allow";
     check("1.4.10rc", Verdict::Prerelease, true, prerelease);
     check("1.4.10-slim", Verdict::OtherFlavor, true, "it is of flavor \"-slim\", 1.4.2 of no flavor");
+    let scheme =
+        "it is numbered by year and month, 1.4.2 by plain numbers; to follow such tags, change to one of them by hand";
+    check("2024.1.15", Verdict::OtherScheme, true, scheme);
+    check("v1.4.10", Verdict::NotIncluded, true, "tags.include \"[1-9].*\" does not match all of it");
+    check("1.4.99", Verdict::Excluded, true, "tags.exclude \".*99\" matches it");
+    let precision = "precision Same wants 3 levels like 1.4.2, and it has 2";
+    check("1.5", Verdict::OtherPrecision, true, precision);
+    check("1.4.10.sig", Verdict::Artifact, false, "it names a signature, an attestation or the like, which cannot run");
     check("1.4.2.0", Verdict::NotNewer, false, "it is the same version as 1.4.2");
     check("1.4.1", Verdict::NotNewer, false, "it is older than 1.4.2");
     check("1.4.1-slim", Verdict::NotNewer, false, "it is older than 1.4.2");
@@ -178,6 +284,15 @@ fn each_verdict_is_explained() {
     check("1.4.3!", Verdict::InvalidTag, false, invalid);
     let nothing = Verdict::NothingToCompare.explain(&policy, &tagged("main"), &current);
     assert_eq!(nothing, "main is no version to the version parser, so that nothing is newer");
+    let alias = [pointing("1.4.3", "a")];
+    assert_eq!(decide(&policy, &pointing("1.4.2", "a"), &alias).verdicts, [Verdict::SameImage]);
+    let older = Verdict::NotNewer.explain(&policy, &tagged("1.4"), &tagged("1.4.2"));
+    assert_eq!(older, "it is older than 1.4", "where 1.4 is another name of 1.4.3");
+    let same = Verdict::SameImage.explain(&policy, &current, &alias[0]);
+    assert_eq!(same, "it is the same image as 1.4.2 under another name");
+    assert_eq!((Verdict::SameImage.reason(), Verdict::SameImage.is_near_miss()), ("SameImage", false));
+    let one = Verdict::OtherPrecision.explain(&policy, &tagged("5"), &tagged("6.1"));
+    assert_eq!(one, "precision Same wants 1 level like 5, and it has 2");
 }
 
 #[test]
@@ -189,13 +304,32 @@ fn an_endless_flavor_makes_no_endless_message() {
     assert!(text.len() < 250 && text.contains('…'), "{text}");
 }
 
-/// Tags of few and small parts, so that equal versions under several names are common.
+/// Tags of few and small parts, so that equal versions under several names are common; with dates, hashes and digests among them.
 fn any_tag() -> impl Strategy<Value = Tagged> {
-    "v?(0?[0-2]|0?[0-2](\\.[0-2]){1,3}|main)(_[ab])?(rc)?(-slim)?!?".prop_map(|tag| tagged(&tag))
+    let number = "v?(0?[0-2]|0?[0-2](\\.[0-2]){1,3}|main)(_[ab])?(rc)?";
+    let date = "202[34]|202[34]\\.[0-3]|2024010[12]|1\\.2024010[12]";
+    let flavor = "(-slim|-3f2504e|-9a8b7c6|\\.sig)?!?";
+    (prop_oneof![4 => number, 1 => date], flavor, prop::option::weighted(0.2, "[a-c]")).prop_map(
+        |(version, flavor, digest)| {
+            let tag = format!("{version}{flavor}");
+            digest.map_or_else(|| tagged(&tag), |digest| pointing(&tag, &digest))
+        },
+    )
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    (0..6_u32, any::<bool>()).prop_map(|(frontier, allow_prereleases)| Policy { allow_prereleases, ..policy(frontier) })
+    let include = prop::option::weighted(0.2, prop::sample::select(vec!["v?[12].*", ".*[.2].*"]));
+    let exclude = prop::option::weighted(0.2, prop::sample::select(vec![".*rc.*", ".*1"]));
+    let precision = prop::sample::select(vec![Precision::Any, Precision::Same]);
+    (0..6_u32, any::<bool>(), include, exclude, precision).prop_map(
+        |(frontier, allow_prereleases, include, exclude, precision)| Policy {
+            allow_prereleases,
+            include: include.map(pattern),
+            exclude: exclude.map(pattern),
+            precision,
+            ..policy(frontier)
+        },
+    )
 }
 
 proptest! {
@@ -226,7 +360,13 @@ proptest! {
             prop_assert!(crate::image::is_tag(&candidates[index].tag));
             let (chosen, now) = (candidates[index].version.as_ref().unwrap(), current.version.as_ref().unwrap());
             prop_assert_eq!(chosen.order(now), Ordering::Greater);
-            prop_assert_eq!(&chosen.flavor, &now.flavor);
+            prop_assert!(!artifact::is_artifact(&candidates[index].tag));
+            let real = alias::real_version(&current, &candidates).unwrap();
+            prop_assert!(!alias::is_same_image(&current, &candidates[index]) && chosen.order(real) == Ordering::Greater);
+            prop_assert!(flavor::is_same(&chosen.flavor, &now.flavor) && !scheme::is_other(now, chosen));
+            prop_assert!(policy.include.as_ref().is_none_or(|include| include.matches(&candidates[index].tag)));
+            prop_assert!(!policy.exclude.as_ref().is_some_and(|exclude| exclude.matches(&candidates[index].tag)));
+            prop_assert!(policy.precision == Precision::Any || chosen.levels.len() == now.levels.len());
             prop_assert!(!chosen.prerelease || now.prerelease || policy.allow_prereleases);
             prop_assert_eq!(policy.frontier.is_left(now.first_difference(chosen).unwrap()), side);
             // And nothing that obeys them on the same side is newer.
@@ -247,9 +387,13 @@ proptest! {
     ) {
         let ruling = decide(&policy, &current, &candidates);
         // A version with more levels moves what counts as left: from 1 with two levels kept, 1.post1 is left of the frontier; from
-        // 1.0 it is right of it.
-        let levels = |tagged: &Tagged| tagged.version.as_ref().map(|version| version.levels.len());
-        if let Some(update) = ruling.update.filter(|&update| levels(&candidates[update]) <= levels(&current)) {
+        // 1.0 it is right of it. So does a year that follows a plain number.
+        let version = |tagged: &Tagged| tagged.version.clone().unwrap();
+        let is_alike = |update: &Tagged| {
+            let (now, next) = (version(&current), version(update));
+            next.levels.len() <= now.levels.len() && scheme::Scheme::of(&now) == scheme::Scheme::of(&next)
+        };
+        if let Some(update) = ruling.update.filter(|&update| is_alike(&candidates[update])) {
             let again = decide(&policy, &candidates[update], &candidates);
             prop_assert_eq!(again.update, None, "{:?}", candidates[update]);
         }

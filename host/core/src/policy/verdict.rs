@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::{Policy, Tagged};
+use super::scheme::Scheme;
+use super::{Policy, Precision, TagPattern, Tagged};
 use crate::version::Version;
 
-/// Most characters of a text that a plugin made up and a message repeats.
+/// Most characters of a text that somebody else made up and a message repeats.
 const MOST_SHOWN: usize = 64;
 
 /// What becomes of a candidate, and by which rule.
@@ -21,10 +22,22 @@ pub enum Verdict {
     Prerelease,
     /// It is newer and of another flavor than the current tag.
     OtherFlavor,
-    /// It is the current version, or an older one.
+    /// It is newer as numbers go, but numbered by something else than the current tag: a date among versions, or the reverse.
+    OtherScheme,
+    /// It is newer and the policy does not include it.
+    NotIncluded,
+    /// It is newer and the policy excludes it.
+    Excluded,
+    /// It is newer and has more levels than the current tag, or fewer, which the policy does not allow.
+    OtherPrecision,
+    /// It is newer as numbers go, but the image that the current tag names too.
+    SameImage,
+    /// It is the current version, or an older one, by the current tag or by another name of its image.
     NotNewer,
     /// It is no version to the parser.
     NoVersion,
+    /// It names a signature or the like, not an image to run.
+    Artifact,
     /// No image reference can name it.
     InvalidTag,
     /// The current tag is no version, so that nothing is newer.
@@ -40,8 +53,14 @@ impl Verdict {
             Self::BeyondFrontier => "BeyondFrontier",
             Self::Prerelease => "Prerelease",
             Self::OtherFlavor => "OtherFlavor",
+            Self::OtherScheme => "OtherScheme",
+            Self::NotIncluded => "NotIncluded",
+            Self::Excluded => "Excluded",
+            Self::OtherPrecision => "OtherPrecision",
+            Self::SameImage => "SameImage",
             Self::NotNewer => "NotNewer",
             Self::NoVersion => "NoVersion",
+            Self::Artifact => "Artifact",
             Self::InvalidTag => "InvalidTag",
             Self::NothingToCompare => "NothingToCompare",
         }
@@ -52,11 +71,19 @@ impl Verdict {
     /// A tag that no image reference can name is none. Nobody could want it, and it may be as long and strange as it likes.
     pub fn is_near_miss(self) -> bool {
         match self {
-            Self::BeyondFrontier | Self::Prerelease | Self::OtherFlavor => true,
+            Self::BeyondFrontier
+            | Self::Prerelease
+            | Self::OtherFlavor
+            | Self::OtherScheme
+            | Self::NotIncluded
+            | Self::Excluded
+            | Self::OtherPrecision => true,
             Self::Update
             | Self::Superseded
+            | Self::SameImage
             | Self::NotNewer
             | Self::NoVersion
+            | Self::Artifact
             | Self::InvalidTag
             | Self::NothingToCompare => false,
         }
@@ -86,11 +113,28 @@ impl Verdict {
                 let (now, other) = versions.map_or_else(Default::default, |(now, other)| (flavor(now), flavor(other)));
                 format!("it is of {other}, {tag} of {now}")
             }
+            Self::OtherScheme => {
+                let schemes = versions.map(|(now, version)| (Scheme::of(now), Scheme::of(version)));
+                let numbered = schemes.map_or_else(
+                    || format!("it is not numbered as {tag} is"),
+                    |(now, other)| format!("it is numbered by {other}, {tag} by {now}"),
+                );
+                format!("{numbered}; to follow such tags, change to one of them by hand")
+            }
+            Self::NotIncluded => format!("tags.include{} does not match all of it", pattern(policy.include.as_ref())),
+            Self::Excluded => format!("tags.exclude{} matches it", pattern(policy.exclude.as_ref())),
+            Self::OtherPrecision => {
+                let (now, other) = versions.map_or((0, 0), |(now, other)| (now.levels.len(), other.levels.len()));
+                let levels = if now == 1 { "level" } else { "levels" };
+                format!("precision {:?} wants {now} {levels} like {tag}, and it has {other}", Precision::Same)
+            }
+            Self::SameImage => format!("it is the same image as {tag} under another name"),
             Self::NotNewer => match versions.map(|(now, version)| version.order(now)) {
                 Some(Ordering::Equal) => format!("it is the same version as {tag}"),
                 _ => format!("it is older than {tag}"),
             },
             Self::NoVersion => "it is no version to the version parser".to_owned(),
+            Self::Artifact => "it names a signature, an attestation or the like, which cannot run".to_owned(),
             Self::InvalidTag => {
                 "it is not a tag that an image reference can have: at most 128 letters, digits, '_', '.' and '-'"
                     .to_owned()
@@ -101,9 +145,18 @@ impl Verdict {
 }
 
 fn flavor(version: &Version) -> String {
-    match version.flavor.char_indices().nth(MOST_SHOWN) {
-        _ if version.flavor.is_empty() => "no flavor".to_owned(),
-        None => format!("flavor {:?}", version.flavor),
-        Some((end, _)) => format!("flavor {:?}…", version.flavor.get(..end).unwrap_or_default()),
+    if version.flavor.is_empty() { "no flavor".to_owned() } else { format!("flavor {}", quoted(&version.flavor)) }
+}
+
+/// To follow the name of its field.
+fn pattern(pattern: Option<&TagPattern>) -> String {
+    pattern.map(|pattern| format!(" {}", quoted(pattern.as_str()))).unwrap_or_default()
+}
+
+/// `text` in quotes, or its beginning if it is long.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
     }
 }

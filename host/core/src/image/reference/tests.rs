@@ -160,6 +160,23 @@ fn another_tag_keeps_the_owners_spelling() {
     check(&format!("nginx@{DIGEST}"), "2", pinned());
 }
 
+#[test]
+fn another_tag_of_a_pinned_reference_comes_with_its_digest() {
+    let new = DIGEST.replace("sha256:d", "sha256:e");
+    let check = |text: &str, tag: &str, expected: Result<String, RetagError>| {
+        let found = text.parse::<ImageReference>().unwrap().with_tag_and_digest(tag, new.parse().unwrap());
+        assert_eq!(found.clone().map(|reference| reference.to_string()), expected, "{text} {tag}");
+        if let Ok(found) = found {
+            assert_eq!(found.to_string().parse(), Ok(found));
+        }
+    };
+    check(&format!("nginx:1.27.0@{DIGEST}"), "1.27.1", Ok(format!("nginx:1.27.1@{new}")));
+    check(&format!("docker.io/nginx:1@{DIGEST}"), "2", Ok(format!("docker.io/nginx:2@{new}")));
+    check(&format!("[::1]:5000/repo:1@{DIGEST}"), "1", Ok(format!("[::1]:5000/repo:1@{new}")));
+    check(&format!("nginx@{DIGEST}"), "1.27.1", Ok(format!("nginx:1.27.1@{new}")));
+    check(&format!("nginx:1@{DIGEST}"), "1+2", Err(RetagError::Tag("1+2".to_owned())));
+}
+
 /// References in all forms.
 fn any_reference() -> impl Strategy<Value = String> {
     let registry = "((docker\\.io|index\\.docker\\.io|localhost|[a-z]{1,5}(\\.[a-z0-9]{1,4}){1,2}|10\\.0\\.0\\.7|\\[::1\\])(:[1-9][0-9]{0,3})?/)?";
