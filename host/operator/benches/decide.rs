@@ -20,7 +20,7 @@ use serde_json::json;
 
 fn tagged(major: u64, minor: u64, patch: u64, flavor: &str) -> Tagged {
     let version = Version { levels: vec![major, minor, patch], flavor: flavor.to_owned(), ..Version::default() };
-    Tagged { tag: format!("{major}.{minor}.{patch}{flavor}"), version: Some(version) }
+    Tagged::new(format!("{major}.{minor}.{patch}{flavor}"), Some(version))
 }
 
 fn bench(criterion: &mut Criterion) {

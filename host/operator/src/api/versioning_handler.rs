@@ -84,6 +84,10 @@ pub struct VersioningHandlerSpec {
     #[schemars(range(min = 0, max = 16), extend("format" = "int32"))]
     pub frontier: Option<u32>,
 
+    /// Whether a tag of another precision may follow: with `Any`, the default, 5.3 may go to 5.3.1; with `Same` only to 5.4.
+    #[serde(default, skip_serializing_if = "Precision::is_any")]
+    pub precision: Precision,
+
     /// Time between two checks of the registry, such as `30s`, `10m` or `1h30m`; from 1s to 720h. Up to a tenth is added at random, so
     /// that many handlers do not ask at once. Defaults to the operator's own setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,10 +137,37 @@ pub struct VersionParserOptions {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TagOptions {
+    /// A regular expression that a tag must match as a whole to be a candidate, such as `[0-9.]+-alpine`. At most 1,000 characters;
+    /// the syntax is that of <https://docs.rs/regex>, without look-around and back-references.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub include: Option<String>,
+    /// A regular expression for tags that are never candidates, such as `.*-nightly.*`; it wins over `include`. It must match a tag as a
+    /// whole, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub exclude: Option<String>,
     /// Whether pre-releases (alpha, beta, release candidate, development build) are candidates. They always are when the running
     /// version is one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prereleases: bool,
+}
+
+/// How precise a candidate must be.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Precision {
+    /// Any number of levels.
+    #[default]
+    Any,
+    /// As many levels as the current version.
+    Same,
+}
+
+impl Precision {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde prescribes the signature")]
+    fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 /// An exception for one container.

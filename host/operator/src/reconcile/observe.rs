@@ -190,11 +190,13 @@ async fn observe_container(
 
     // The current tag need not be in the registry any more, so it is read by itself.
     let current = parse(&parser.component, vec![tag.to_string()], &settings).await.map_err(parse_failed)?;
-    let current = match current.first() {
+    let mut current = match current.first() {
         Some(current) if current.version.is_some() => current.clone(),
         _ => return Err(no_version(format!("has the tag {tag}, which plugin {plugin} does not read as a version"))),
     };
     let listing = ctx.registries.list_tags(registry, &image, &target.registry.settings, target.interval).await?;
     let candidates = listing.versions(&parser.component, &settings).await.map_err(parse_failed)?;
+    current.digest =
+        candidates.iter().find(|listed| listed.tag == current.tag).and_then(|listed| listed.digest.clone());
     Ok(Choice::Tags { image, policy, current, candidates })
 }

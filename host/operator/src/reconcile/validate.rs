@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8supdater_core::policy::{Frontier, Policy};
+use k8supdater_core::policy::{Frontier, PatternError, Policy, Precision, TagPattern};
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
+use crate::api::versioning_handler as api;
 use crate::api::versioning_handler::{Settings, VersioningHandler, VersioningHandlerStatus};
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
@@ -95,6 +96,18 @@ pub enum Invalid {
         /// What it may hold.
         expected: &'static str,
     },
+    /// A field should be a regular expression.
+    #[error("spec.{field} of VersioningHandler {namespace}/{name} is no usable regular expression")]
+    Pattern {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        source: PatternError,
+    },
 }
 
 impl Invalid {
@@ -140,9 +153,28 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
             None => Err(refuse(field.to_owned(), levels.to_string(), "a number from 0 to 16")),
         },
     };
+    let tags = spec.tags.clone().unwrap_or_default();
+    let pattern = |given: Option<String>, field: &'static str| match given {
+        None => Ok(None),
+        Some(text) => match text.parse::<TagPattern>() {
+            Ok(pattern) => Ok(Some(pattern)),
+            Err(source) => Err(Invalid::Pattern {
+                namespace: reference.namespace.clone(),
+                name: reference.name.clone(),
+                field,
+                source,
+            }),
+        },
+    };
     let policy = Policy {
         frontier: frontier(spec.frontier, "frontier")?.unwrap_or(config.frontier),
-        allow_prereleases: spec.tags.as_ref().is_some_and(|tags| tags.prereleases),
+        allow_prereleases: tags.prereleases,
+        include: pattern(tags.include, "tags.include")?,
+        exclude: pattern(tags.exclude, "tags.exclude")?,
+        precision: match spec.precision {
+            api::Precision::Any => Precision::Any,
+            api::Precision::Same => Precision::Same,
+        },
     };
     let mut exceptions = BTreeMap::new();
     for container in &spec.containers {
@@ -214,7 +246,8 @@ mod tests {
     #[test]
     fn what_the_spec_says_wins() {
         let target = check(json!({
-            "frontier": 2, "interval": "90s", "suspend": true, "tags": {"prereleases": true},
+            "frontier": 2, "interval": "90s", "suspend": true, "precision": "Same",
+            "tags": {"include": "[0-9.]+", "exclude": "9\\..*", "prereleases": true},
             "versionParser": {"plugin": "semver", "settings": {"range": ">=1"}},
             "registry": {"settings": {"pageSize": 5}},
             "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 1}, {"name": "web"}],
@@ -223,9 +256,23 @@ mod tests {
         assert_eq!((target.policy.frontier, target.interval), (Frontier::new(2).unwrap(), Duration::from_secs(90)));
         assert!(target.is_suspended && target.policy.allow_prereleases);
         assert_eq!((target.parser.plugin.as_str(), target.registry.settings.len()), ("semver", 1));
-        let db = Policy { frontier: Frontier::new(1).unwrap(), allow_prereleases: true };
+        assert!(
+            target.policy.include.as_ref().is_some_and(|pattern| pattern.matches("1.2") && !pattern.matches("v1.2"))
+        );
+        assert!(target.policy.exclude.as_ref().is_some_and(|pattern| pattern.matches("9.1")));
+        let db = Policy { frontier: Frontier::new(1).unwrap(), ..target.policy.clone() };
+        assert_eq!((db.precision, db.allow_prereleases), (Precision::Same, true));
         let expected = [("db".to_owned(), Exception::Policy(db)), ("proxy".to_owned(), Exception::Ignore)];
         assert_eq!(target.exceptions, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_named_with_its_fault() {
+        let handler = json!({"tags": {"exclude": "1.("}});
+        assert_eq!(
+            check(handler).unwrap_err(),
+            "spec.tags.exclude of VersioningHandler team-a/web is no usable regular expression"
+        );
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Listing {
         // Two who come at the same time both parse; the results are equal, and it takes milliseconds.
         let names = self.tags.iter().map(|tag| tag.name.clone()).collect();
         let parsed = parse(parser, names, settings).await?;
+        // A digest that is none is as good as one that is not told.
+        let digest = |tag: &Tag| tag.digest.as_deref().and_then(|digest| digest.parse().ok());
+        let parsed =
+            parsed.iter().zip(&self.tags).map(|(tagged, tag)| Tagged { digest: digest(tag), ..tagged.clone() });
+        let parsed: Arc<[VersionedTag]> = parsed.collect();
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&parsed));
         Ok(parsed)
     }
@@ -72,7 +77,7 @@ impl Listing {
 pub async fn parse(parser: &Component, tags: Vec<String>, settings: &str) -> Result<Arc<[VersionedTag]>, ParseError> {
     let versions =
         parser.parse(tags.clone(), settings).await.map_err(ParseError::Call)?.map_err(ParseError::Settings)?;
-    Ok(tags.into_iter().zip(versions).map(|(tag, version)| Tagged { tag, version }).collect())
+    Ok(tags.into_iter().zip(versions).map(|(tag, version)| Tagged::new(tag, version)).collect())
 }
 
 #[cfg(test)]
