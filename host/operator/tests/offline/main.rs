@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
+/// Which tag is chosen from realistic lists, by the real parsers and the real rules.
+mod choosing;
 /// The command line as its users meet it.
 mod cli;
 /// The shipped components: what they import, how big they are, what they answer.
