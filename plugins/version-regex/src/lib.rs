@@ -28,7 +28,9 @@ pub struct Regex {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    expression: String,
+    /// Missing is an error of [`prepare`](VersionParser::prepare), not of the schema: the operator checks a Plugin object's settings before
+    /// any handler's are laid over them, and would not let a plugin serve that leaves the expression to handlers.
+    expression: Option<String>,
     #[serde(default)]
     order: BTreeMap<String, Order>,
 }
@@ -37,7 +39,12 @@ impl VersionParser for Regex {
     type Settings = Settings;
 
     fn prepare(settings: Settings) -> Result<Self, String> {
-        let expression = Expression::compile(&settings.expression)?;
+        let Some(expression) = settings.expression else {
+            return Err(
+                "the setting expression is missing: for example v?(?<version>[0-9.]+)(?<flavor>-.+)?".to_owned()
+            );
+        };
+        let expression = Expression::compile(&expression)?;
         let groups = Groups::new(expression.names(), &settings.order)?;
         Ok(Self { expression, groups })
     }

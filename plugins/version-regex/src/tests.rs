@@ -12,7 +12,7 @@ fn the_examples_of_the_plugin_manifest_come_out() {
 
 fn prepare(expression: &str, order: &[(&str, Order)]) -> Result<Regex, String> {
     let order = order.iter().map(|(name, order)| ((*name).to_owned(), *order)).collect();
-    Regex::prepare(Settings { expression: expression.to_owned(), order })
+    Regex::prepare(Settings { expression: Some(expression.to_owned()), order })
 }
 
 /// `expected` is levels, flavor and whether it is a pre-release.
