@@ -17,7 +17,7 @@ const LONGEST_TAG: usize = 128;
 /// Longest expression, in bytes. The schema says the same.
 const LONGEST: usize = 1000;
 
-/// Most bytes of a compiled expression. One of the usual kind has two thousand; the worst that was found below the limit takes 1 ms a tag.
+/// Most bytes of a compiled expression. One of the usual kind has two thousand; the slowest that was found below the limit takes 0.1 ms a tag.
 const LARGEST: usize = 16 * 1024;
 
 /// Most bytes of the table that tells the groups of a simple expression apart at once. Without it, matching takes longer.
