@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
 /// Only when interrupted.
 pub fn run_in(steps: &mut Steps) -> Result<()> {
     for workspace in Workspace::ALL {
-        steps.run(&format!("format of {workspace}"), || {
+        steps.run(&format!("format and lock file of {workspace}"), || {
             command::run(workspace.cargo("fmt").arg("--check"))?;
             // A lock file that Cargo would have to change fails here, not in the middle of something.
             command::output(workspace.cargo("metadata").args(["--locked", "--format-version", "1"])).map(drop)

@@ -132,6 +132,16 @@ impl Operator {
         Ok(self.started.elapsed())
     }
 
+    /// Memory that it holds now, in bytes (`VmRSS`, <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
+    ///
+    /// # Errors
+    /// Where there is no `/proc`, or the process has ended.
+    pub fn resident(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        resident(&status).with_context(|| format!("{path} has no line VmRSS"))
+    }
+
     /// Its process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
@@ -144,6 +154,12 @@ impl Operator {
     pub fn stop(self) -> Result<()> {
         self.process.stop().map(drop)
     }
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let rest = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = rest.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Creates a directory for its owner only, as the operator wants it for compiled code.
@@ -175,6 +191,12 @@ fn with_token(config: &Value, token: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resident_memory_is_told_in_kibibytes() {
+        assert_eq!(resident("VmPeak:\t  9 kB\nVmRSS:\t   54400 kB\n"), Some(54_400 * 1024));
+        assert_eq!(resident("Name:\tk8supdater\n"), None);
+    }
 
     #[test]
     fn nothing_of_the_administrators_rights_gets_into_the_operators_kubeconfig() {

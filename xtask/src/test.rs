@@ -109,7 +109,8 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
     }
     if args.wants(Part::Cluster) {
         steps.run("tests on the control plane", || {
-            let mut cargo = test(&["--package", "k8supdater", "--test", "cluster"]);
+            // Of the whole workspace, or Cargo would choose other features for shared packages and build them again.
+            let mut cargo = test(&["--workspace", "--test", "cluster"]);
             cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
             cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
             if !args.filter.is_empty() {

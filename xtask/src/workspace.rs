@@ -30,11 +30,6 @@ pub fn packed_plugins() -> PathBuf {
     target().join("plugins")
 }
 
-/// Whether this is a machine without a person in front of it, by the variable that CI services agree on.
-pub fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
-}
-
 /// `path` relative to the root of the checkout where it is inside, for messages.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()

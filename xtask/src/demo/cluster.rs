@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::control_plane::ControlPlane;
@@ -163,6 +163,21 @@ impl Cluster {
             },
         }))
     }
+}
+
+/// A handler for the Deployment `name`, in the namespace of the demo: the plugin `oci`, frontier 2.
+pub fn handler(name: &str, interval: Duration) -> Value {
+    json!({
+        "apiVersion": "k8supdater.dev/v1",
+        "kind": "VersioningHandler",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "deployment": name,
+            "containerregistry": "oci",
+            "frontier": 2,
+            "interval": format!("{}s", interval.as_secs()),
+        },
+    })
 }
 
 impl Given {

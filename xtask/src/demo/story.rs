@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Narrator;
-use super::cluster::{Cluster, NAMESPACE};
+use super::cluster::{self, Cluster, NAMESPACE};
 use crate::operator::{NAME, Operator};
 use crate::{image, step, stop};
 
@@ -73,17 +73,7 @@ impl Story<'_> {
         self.cluster.create_deployment(WORKLOAD, &self.image(OLD))?;
         self.expect("the first rollout is finished", |story| Ok(is_rolled_out(&story.deployment()?)))?;
         self.narrator.say(&format!("The Deployment {WORKLOAD} runs {} in three pods.", self.image(OLD)));
-        self.cluster.kubectl().apply(&json!({
-            "apiVersion": "k8supdater.dev/v1",
-            "kind": "VersioningHandler",
-            "metadata": {"name": WORKLOAD, "namespace": NAMESPACE},
-            "spec": {
-                "deployment": WORKLOAD,
-                "containerregistry": "oci",
-                "frontier": 2,
-                "interval": format!("{}s", INTERVAL.as_secs()),
-            },
-        }))?;
+        self.cluster.kubectl().apply(&cluster::handler(WORKLOAD, INTERVAL))?;
         self.expect("the handler is up to date", |story| Ok(status_of(&story.handler()?, "UpToDate") == "True"))?;
         self.narrator.say("A VersioningHandler looks after it, and says that it is up to date.");
         Ok(())
@@ -180,12 +170,13 @@ fn status_of<'a>(object: &'a Value, condition: &str) -> &'a str {
     found.and_then(|found| found["status"].as_str()).unwrap_or("Unknown")
 }
 
-fn image_of(deployment: &Value) -> Option<&str> {
+/// The image of the first container.
+pub fn image_of(deployment: &Value) -> Option<&str> {
     deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str()
 }
 
 /// Whether all pods are new ones, and available.
-fn is_rolled_out(deployment: &Value) -> bool {
+pub fn is_rolled_out(deployment: &Value) -> bool {
     let (status, replicas) = (&deployment["status"], &deployment["spec"]["replicas"]);
     status["observedGeneration"] == deployment["metadata"]["generation"]
         && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|count| status[count] == *replicas)
@@ -194,6 +185,7 @@ fn is_rolled_out(deployment: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_rollout_is_finished_when_only_new_pods_are_left_and_all_are_available() {
