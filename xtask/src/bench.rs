@@ -85,7 +85,7 @@ fn run_whole() -> Result<()> {
     delays.sort();
     let milliseconds = |duration: Duration| format!("{} ms", duration.as_millis());
     let mebibytes = |bytes: u64| format!("{} MiB", bytes / (1024 * 1024));
-    println!("\nthe operator as it is shipped, with two plugins, on a control plane on this machine");
+    println!("\nthe operator as it is shipped, with the shipped plugins, on a control plane on this machine");
     for (what, value) in [
         ("executable", mebibytes(size)),
         ("start to ready, compiling the plugins", milliseconds(cold)),
