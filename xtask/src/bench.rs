@@ -37,15 +37,17 @@ pub fn run(args: &[OsString]) -> Result<()> {
     let mut metadata = command::cargo();
     let metadata = command::output(metadata.args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata = serde_json::from_str(&metadata).context("`cargo metadata` wrote no JSON")?;
+    // All in one, or Cargo would choose other features for shared packages, and build the compiler of plugins twice.
+    let mut cargo = command::cargo();
+    cargo.arg("bench").env("K8SUPDATER_TEST_PLUGINS", workspace::packed_plugins());
     for (package, names) in benches(&metadata) {
-        let mut cargo = command::cargo();
-        cargo.args(["bench", "--package", &package]).env("K8SUPDATER_TEST_PLUGINS", workspace::packed_plugins());
+        cargo.args(["--package", &package]);
         for name in names {
             // By name, for the harness of unit tests does not understand what criterion understands.
             cargo.args(["--bench", &name]);
         }
-        command::run(cargo.arg("--").args(args))?;
     }
+    command::run(cargo.arg("--").args(args))?;
     if args.is_empty() { run_whole() } else { Ok(()) }
 }
 

@@ -37,7 +37,8 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"frontier": null, "interval": null}), &[]),
         (
             json!({
-                "frontier": 16, "interval": "1h30m", "suspend": true, "tags": {"prereleases": true},
+                "frontier": 16, "interval": "1h30m", "suspend": true, "precision": "Same",
+                "tags": {"prereleases": true, "include": "1.*", "exclude": ".*-rc"},
                 "registry": {"settings": {"a": {"b": [1]}}}, "versionParser": {"plugin": "p", "settings": {"c": 1}},
                 "containers": [{"name": "a", "frontier": 0}, {"name": "b", "ignore": true}],
             }),
@@ -51,6 +52,8 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"interval": "721h"}), &["spec.interval", interval]),
         (json!({"interval": "-10m"}), &["spec.interval", interval]),
         (json!({"interval": "soon"}), &["spec.interval", interval]),
+        (json!({"precision": "Exact"}), &["spec.precision", "supported values: \"Any\", \"Same\""]),
+        (json!({"tags": {"include": ""}}), &["spec.tags.include", "at least 1 chars"]),
         (json!({"deployment": null}), &["spec.deployment", "Required value"]),
         (json!({"deployment": ""}), &["spec.deployment", "at least 1 chars"]),
         (json!({"deployment": "Web_1"}), &["spec.deployment", "should match"]),
