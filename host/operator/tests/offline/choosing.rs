@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use k8supdater_core::image::Digest;
 use k8supdater_core::policy::{Frontier, Policy, Precision, Tagged, decide};
-use k8supdater_core::version::Version;
 use k8supdater_plugin::version_parser;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use version_pep440::Pep440;
 use version_semver::Semver;
 
-use crate::root;
+use crate::{root, to_host};
 
 /// Tags that several cases share, by name.
 type Lists = BTreeMap<String, Vec<String>>;
@@ -93,17 +92,6 @@ impl Parser {
             ..Tagged::new(*tag, version.map(to_host))
         };
         parts.iter().zip(versions.unwrap()).map(tagged).collect()
-    }
-}
-
-/// A version as the SDK has it, as the host has it.
-fn to_host(version: k8supdater_plugin::Version) -> Version {
-    Version {
-        epoch: version.epoch,
-        levels: version.levels,
-        tail: version.tail,
-        prerelease: version.prerelease,
-        flavor: version.flavor,
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use version_pep440::Pep440;
 
-use crate::plugin;
+use crate::{plugin, to_host};
 
 /// What is shipped, and what it is.
 const SHIPPED: [(&str, Kind); 2] = [("registry-oci", Kind::Registry), ("version-pep440", Kind::VersionParser)];
@@ -33,17 +33,6 @@ fn shipped_components_import_no_function_and_fit_into_a_config_map() {
 async fn shipped_components_load_and_pass_their_own_examples() {
     for (name, kind) in SHIPPED {
         assert_eq!(load(name).await.kind(), kind, "{name}");
-    }
-}
-
-/// A version as the SDK has it, as the host has it.
-fn to_host(version: k8supdater_plugin::Version) -> Version {
-    Version {
-        epoch: version.epoch,
-        levels: version.levels,
-        tail: version.tail,
-        prerelease: version.prerelease,
-        flavor: version.flavor,
     }
 }
 

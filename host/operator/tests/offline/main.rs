@@ -20,6 +20,8 @@ mod tidy;
 
 use std::path::{Path, PathBuf};
 
+use k8supdater_core::version::Version;
+
 /// The root of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
@@ -36,4 +38,15 @@ fn plugin(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// A version as the SDK has it, as the host has it.
+fn to_host(version: k8supdater_plugin::Version) -> Version {
+    Version {
+        epoch: version.epoch,
+        levels: version.levels,
+        tail: version.tail,
+        prerelease: version.prerelease,
+        flavor: version.flavor,
+    }
 }
