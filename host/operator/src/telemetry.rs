@@ -1,4 +1,4 @@
-//! What the operator tells about itself: [log lines](logging), [metrics](metrics), [health](health).
+//! What the operator tells about itself: [log lines](logging), [`metrics`], [`health`].
 
 pub mod health;
 pub mod logging;

@@ -1,6 +1,6 @@
 //! Step six: shows what came of a check, in conditions and Events.
 //!
-//! Runs on success and failure alike. Events come before the status, so that news is lost in no crash; see [`event`](super::event) for
+//! Runs on success and failure alike. Events come before the status, so that news is lost in no crash; see [`super::event`] for
 //! why it is not repeated either. A status that would say what it says already is not written.
 
 use std::time::Duration;
