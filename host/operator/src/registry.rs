@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 
 use k8supdater_core::image::{Digest, ImageReference};
 use k8supdater_egress::Client;
-use k8supdater_runtime::CallError;
 use k8supdater_runtime::wit::exchange::Error as PluginError;
 use k8supdater_runtime::wit::registry::{Question, Repository};
 use thiserror::Error;
 
-pub use listing::{Listing, ParseError, VersionedTag, parse};
+pub use listing::{Listing, ParseError, parse};
 use slot::Slot;
 
 use crate::exchange::{self, ExchangeError};
@@ -67,7 +66,7 @@ impl ListError {
             ListCause::Settings(_) => "InvalidSettings",
             ListCause::Exchange(err) => match err {
                 ExchangeError::Plugin(error) => plugin_reason(error),
-                ExchangeError::Call(err) => call_reason(err),
+                ExchangeError::Call(err) => err.reason(),
                 ExchangeError::TooManySteps | ExchangeError::TooSlow | ExchangeError::TooManyTags => "ListingTooLong",
             },
         }
@@ -93,11 +92,6 @@ fn plugin_reason(error: &PluginError) -> &'static str {
         PluginError::Unsupported => "Unsupported",
         PluginError::Other(_) => "RegistryFailed",
     }
-}
-
-/// The reason of a failed call, told apart from the reasons of registries.
-fn call_reason(err: &CallError) -> &'static str {
-    err.reason()
 }
 
 /// All listings of this process.

@@ -8,9 +8,6 @@ use k8supdater_runtime::wit::registry::Tag;
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
 
-/// A tag together with what a parser made of it.
-pub type VersionedTag = Tagged;
-
 /// A parser, by digest, and its settings.
 type Reading = (String, String);
 
@@ -19,7 +16,7 @@ type Reading = (String, String);
 pub struct Listing {
     tags: Vec<Tag>,
     /// Versions by parser (digest) and settings: they are a pure function of these and the tags, so they live as long as the listing.
-    versions: Mutex<HashMap<Reading, Arc<[VersionedTag]>>>,
+    versions: Mutex<HashMap<Reading, Arc<[Tagged]>>>,
 }
 
 /// Why tags could not be read as versions.
@@ -52,7 +49,7 @@ impl Listing {
     ///
     /// # Errors
     /// See [`ParseError`].
-    pub async fn versions(&self, parser: &Component, settings: &str) -> Result<Arc<[VersionedTag]>, ParseError> {
+    pub async fn versions(&self, parser: &Component, settings: &str) -> Result<Arc<[Tagged]>, ParseError> {
         let key = (parser.digest().to_string(), settings.to_owned());
         if let Some(known) = self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(known));
@@ -64,7 +61,7 @@ impl Listing {
         let digest = |tag: &Tag| tag.digest.as_deref().and_then(|digest| digest.parse().ok());
         let parsed =
             parsed.iter().zip(&self.tags).map(|(tagged, tag)| Tagged { digest: digest(tag), ..tagged.clone() });
-        let parsed: Arc<[VersionedTag]> = parsed.collect();
+        let parsed: Arc<[Tagged]> = parsed.collect();
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&parsed));
         Ok(parsed)
     }
@@ -74,7 +71,7 @@ impl Listing {
 ///
 /// # Errors
 /// See [`ParseError`].
-pub async fn parse(parser: &Component, tags: Vec<String>, settings: &str) -> Result<Arc<[VersionedTag]>, ParseError> {
+pub async fn parse(parser: &Component, tags: Vec<String>, settings: &str) -> Result<Arc<[Tagged]>, ParseError> {
     let versions =
         parser.parse(tags.clone(), settings).await.map_err(ParseError::Call)?.map_err(ParseError::Settings)?;
     Ok(tags.into_iter().zip(versions).map(|(tag, version)| Tagged::new(tag, version)).collect())
