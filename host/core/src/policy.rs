@@ -1,12 +1,13 @@
 //! What is to be done about the tags of a repository: apply one, report one, or nothing.
 //!
 //! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
-//! [`pattern`] and [`precision`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
+//! [`pattern`], [`precision`] and [`platform`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
 //! them. Tags that move are another matter, for [`moving`].
 
 pub mod frontier;
 pub mod moving;
 pub mod pattern;
+pub mod platform;
 pub mod precision;
 pub mod verdict;
 
@@ -18,10 +19,12 @@ mod tags;
 
 pub use frontier::Frontier;
 pub use pattern::{PatternError, TagPattern};
+pub use platform::Platform;
 pub use precision::Precision;
 pub use verdict::Verdict;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::image::Digest;
 use crate::version::Version;
@@ -37,14 +40,26 @@ pub struct Policy {
     pub include: Option<TagPattern>,
     /// What a tag must not match to be a candidate; it wins over [`include`](Self::include).
     pub exclude: Option<TagPattern>,
+    /// Which flavors a candidate may have; none for that of the current tag only.
+    pub flavor: Option<TagPattern>,
     /// Whether a candidate must be as precise as the current tag.
     pub precision: Precision,
+    /// What a candidate must run on, all of them; empty if nobody knows.
+    pub platforms: Vec<Platform>,
 }
 
 impl Policy {
     /// No rule but this frontier, and no pre-releases.
     pub const fn new(frontier: Frontier) -> Self {
-        Self { frontier, allow_prereleases: false, include: None, exclude: None, precision: Precision::Any }
+        Self {
+            frontier,
+            allow_prereleases: false,
+            include: None,
+            exclude: None,
+            flavor: None,
+            precision: Precision::Any,
+            platforms: Vec::new(),
+        }
     }
 }
 
@@ -58,12 +73,14 @@ pub struct Tagged {
     /// What it points at, if the listing told. Of the current tag it may as well be the digest that the reference is pinned to. Only
     /// digests from one registry are compared, so both are of image indexes, or both of image manifests.
     pub digest: Option<Digest>,
+    /// What it runs on; none if nobody has told yet. Many tags of a repository have the same, which is kept once.
+    pub platforms: Option<Arc<[Platform]>>,
 }
 
 impl Tagged {
-    /// A tag of which no digest is known.
+    /// A tag of which neither digest nor platforms are known.
     pub fn new(tag: impl Into<String>, version: Option<Version>) -> Self {
-        Self { tag: tag.into(), version, digest: None }
+        Self { tag: tag.into(), version, digest: None, platforms: None }
     }
 }
 

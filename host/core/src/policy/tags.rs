@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::{Policy, Tagged, Verdict, alias, artifact, flavor, scheme};
+use super::{Policy, Tagged, Verdict, alias, artifact, flavor, platform, scheme};
 use crate::image;
 use crate::version::Version;
 
@@ -30,7 +30,11 @@ pub(super) fn judge(policy: &Policy, current: &Tagged, real: Option<&Version>, c
     if version.order(real) != Ordering::Greater {
         return Verdict::NotNewer;
     }
-    if !flavor::is_same(&now.flavor, &version.flavor) {
+    let has_flavor = match &policy.flavor {
+        None => flavor::is_same(&now.flavor, &version.flavor),
+        Some(pattern) => pattern.matches(&version.flavor),
+    };
+    if !has_flavor {
         return Verdict::OtherFlavor;
     }
     if scheme::is_other(now, version) {
@@ -47,6 +51,9 @@ pub(super) fn judge(policy: &Policy, current: &Tagged, real: Option<&Version>, c
     }
     if version.prerelease && !now.prerelease && !policy.allow_prereleases {
         return Verdict::Prerelease;
+    }
+    if platform::lacking(&policy.platforms, candidate.platforms.as_deref()).is_some() {
+        return Verdict::OtherPlatform;
     }
     match now.first_difference(version) {
         Some(difference) if policy.frontier.is_left(difference) => Verdict::BeyondFrontier,
@@ -68,17 +75,20 @@ pub(super) fn greatest(
 
 /// Which of two candidates is greater: the newer one, and among names of the same version the one that looks most like the current tag.
 ///
-/// As many levels as that one has, else as many as there are: registries move short names (1.28) from patch to patch, so the longest
+/// Its flavor, where a policy allows several. As many levels as that one has, else as many as there are: registries move short names (1.28) from patch to patch, so the longest
 /// means what it says for longest. Then the longest common beginning, for a `v` in front; then the alphabet, so that there is always
 /// an answer, and always the same.
 fn order(current: &Tagged, one: &Tagged, other: &Tagged) -> Ordering {
     let (Some(version), Some(other_version)) = (&one.version, &other.version) else { return Ordering::Equal };
-    let likeness = |tagged: &Tagged, levels: usize| {
-        let is_as_long = current.version.as_ref().is_some_and(|current| current.levels.len() == levels);
-        (is_as_long, levels, common_beginning(&current.tag, &tagged.tag))
+    let likeness = |tagged: &Tagged, version: &Version| {
+        let levels = version.levels.len();
+        let current_version = current.version.as_ref();
+        let has_its_flavor = current_version.is_some_and(|current| flavor::is_same(&current.flavor, &version.flavor));
+        let is_as_long = current_version.is_some_and(|current| current.levels.len() == levels);
+        (has_its_flavor, is_as_long, levels, common_beginning(&current.tag, &tagged.tag))
     };
     version.order(other_version).then_with(|| {
-        let likenesses = (likeness(one, version.levels.len()), likeness(other, other_version.levels.len()));
+        let likenesses = (likeness(one, version), likeness(other, other_version));
         likenesses.0.cmp(&likenesses.1).then_with(|| Reverse(&one.tag).cmp(&Reverse(&other.tag)))
     })
 }

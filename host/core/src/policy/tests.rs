@@ -170,6 +170,42 @@ fn tags_are_candidates_by_include_and_exclude() {
 }
 
 #[test]
+fn other_flavors_may_be_allowed_by_a_pattern() {
+    let alpine = Policy { flavor: Some(pattern("-alpine.*")), ..policy(2) };
+    check(&alpine, "1.4.2-alpine9", "1.4.3-alpine10 1.4.4-slim 1.4.5", "1.4.3-alpine10", "-");
+    check(&policy(2), "1.4.2-alpine9", "1.4.3-alpine10 1.4.4-slim 1.4.5", "-", "-");
+    // Of several, the current one is preferred, whatever the alphabet says; but a newer version comes first.
+    check(&alpine, "1.4.2-alpine9", "1.4.3-alpine10 1.4.3-alpine9", "1.4.3-alpine9", "-");
+    check(&alpine, "1.4.2-alpine9", "1.4.4-alpine10 1.4.3-alpine9", "1.4.4-alpine10", "-");
+    // A way from one flavor to another.
+    let plain = Policy { flavor: Some(pattern("")), ..policy(2) };
+    check(&plain, "1.4.2-slim", "1.4.3 1.4.4-slim", "1.4.3", "-");
+    let candidate = tagged("1.4.3-slim");
+    assert_eq!(
+        Verdict::OtherFlavor.explain(&alpine, &tagged("1.4.2-alpine"), &candidate),
+        "it is of flavor \"-slim\", which tags.flavor \"-alpine.*\" does not match"
+    );
+}
+
+#[test]
+fn tags_that_lack_a_platform_are_no_candidates() {
+    let arm = Policy { platforms: vec![Platform::new("linux", "arm64")], ..policy(2) };
+    let on = |tag: &str, architecture: &str| Tagged {
+        platforms: Some([Platform::new("linux", architecture)].into()),
+        ..tagged(tag)
+    };
+    let candidates = [on("1.4.5", "amd64"), on("1.4.4", "arm64"), tagged("1.4.3"), on("2.0.0", "amd64")];
+    let ruling = decide(&arm, &tagged("1.4.2"), &candidates);
+    let lacking = Verdict::OtherPlatform;
+    assert_eq!((ruling.update, ruling.notify), (Some(1), None));
+    assert_eq!(ruling.verdicts, [lacking, Verdict::Update, Verdict::Superseded, lacking]);
+    assert_eq!(decide(&policy(2), &tagged("1.4.2"), &candidates).update, Some(0), "nobody knows of nodes");
+    let words = lacking.explain(&arm, &tagged("1.4.2"), &candidates[0]);
+    assert_eq!(words, "it has no image for linux/arm64, which nodes of the cluster need");
+    assert_eq!((lacking.reason(), lacking.is_near_miss()), ("OtherPlatform", true));
+}
+
+#[test]
 fn the_same_precision_keeps_the_number_of_levels() {
     let same = Policy { precision: Precision::Same, ..policy(1) };
     check(&same, "5.3", "5.4 5.5.1 6 6.0 6.0.1", "5.4", "6.0");

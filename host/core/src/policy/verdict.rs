@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::scheme::Scheme;
-use super::{Policy, Precision, TagPattern, Tagged};
+use super::{Policy, Precision, TagPattern, Tagged, platform};
 use crate::version::Version;
 
 /// Most characters of a text that somebody else made up and a message repeats.
@@ -30,6 +30,8 @@ pub enum Verdict {
     Excluded,
     /// It is newer and has more levels than the current tag, or fewer, which the policy does not allow.
     OtherPrecision,
+    /// It is newer and lacks a platform that the workload's nodes have.
+    OtherPlatform,
     /// It is newer as numbers go, but the image that the current tag names too.
     SameImage,
     /// It is the current version, or an older one, by the current tag or by another name of its image.
@@ -57,6 +59,7 @@ impl Verdict {
             Self::NotIncluded => "NotIncluded",
             Self::Excluded => "Excluded",
             Self::OtherPrecision => "OtherPrecision",
+            Self::OtherPlatform => "OtherPlatform",
             Self::SameImage => "SameImage",
             Self::NotNewer => "NotNewer",
             Self::NoVersion => "NoVersion",
@@ -77,7 +80,8 @@ impl Verdict {
             | Self::OtherScheme
             | Self::NotIncluded
             | Self::Excluded
-            | Self::OtherPrecision => true,
+            | Self::OtherPrecision
+            | Self::OtherPlatform => true,
             Self::Update
             | Self::Superseded
             | Self::SameImage
@@ -111,7 +115,12 @@ impl Verdict {
             Self::Prerelease => format!("it is a pre-release, which {tag} is not and tags.prereleases does not allow"),
             Self::OtherFlavor => {
                 let (now, other) = versions.map_or_else(Default::default, |(now, other)| (flavor(now), flavor(other)));
-                format!("it is of {other}, {tag} of {now}")
+                match &policy.flavor {
+                    None => format!("it is of {other}, {tag} of {now}"),
+                    Some(_) => {
+                        format!("it is of {other}, which tags.flavor{} does not match", pattern(policy.flavor.as_ref()))
+                    }
+                }
             }
             Self::OtherScheme => {
                 let schemes = versions.map(|(now, version)| (Scheme::of(now), Scheme::of(version)));
@@ -127,6 +136,12 @@ impl Verdict {
                 let (now, other) = versions.map_or((0, 0), |(now, other)| (now.levels.len(), other.levels.len()));
                 let levels = if now == 1 { "level" } else { "levels" };
                 format!("precision {:?} wants {now} {levels} like {tag}, and it has {other}", Precision::Same)
+            }
+            Self::OtherPlatform => {
+                match platform::lacking(&policy.platforms, candidate.platforms.as_deref()) {
+                    Some(lacking) => format!("it has no image for {lacking}, which nodes of the cluster need"),
+                    None => "it has no image for the nodes of the cluster".to_owned(),
+                }
             }
             Self::SameImage => format!("it is the same image as {tag} under another name"),
             Self::NotNewer => match versions.map(|(now, version)| version.order(now)) {
