@@ -43,10 +43,16 @@ enum Secret {
 ///
 /// A cache that had the secret itself as its key would keep it long after a rotation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Identity([u8; 32]);
+pub struct Identity([u8; 32]);
 
 /// Makes digests of secrets worthless elsewhere: without it, a short password could be guessed from its digest in a memory dump.
 static IDENTITY_KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[identity of a secret]")
+    }
+}
 
 impl Identity {
     fn of(parts: &[&str]) -> Self {
@@ -75,7 +81,8 @@ impl Credential {
         Self(Arc::new(Inner { secret: Secret::Token(Zeroizing::new(token)), identity }))
     }
 
-    pub(crate) fn identity(&self) -> Identity {
+    /// What stands for this secret in the keys of caches.
+    pub fn identity(&self) -> Identity {
         self.0.identity
     }
 

@@ -45,7 +45,7 @@ mod revalidate;
 mod token;
 
 pub use client::{BuildError, Client, Options, Response};
-pub use credential::{BoundCredential, Credential, Scheme};
+pub use credential::{BoundCredential, Credential, Identity, Scheme};
 pub use failure::Failure;
 pub use request::Request;
 pub use resolve::Resolver;

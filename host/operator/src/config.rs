@@ -1,14 +1,17 @@
 //! Every flag, environment variable, default, unit and bound, in one struct. Nobody else reads the environment.
 //!
 //! [`RawConfig`] is what clap reads, all text; [`Config`] is what the rest of the operator gets, and cannot hold a bad value. An empty
-//! value means unset, as in k8sUpdater, whose variables `REFRESH_FREQUENCY_IN_SECONDS` and `VERSIONS_FRONTIER` keep their names.
+//! value means unset, as in k8sUpdater, whose variables keep their names.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use k8supdater_core::origin::Origin;
 use k8supdater_core::policy::Frontier;
+use k8supdater_core::policy::moving::LatestPreference;
+use k8supdater_core::pull_secret::Secret;
 use thiserror::Error;
 
 /// Shortest time between two checks of one handler. Registries count requests; a listing is shared by all handlers that ask for it.
@@ -39,6 +42,25 @@ pub struct RawConfig {
     /// as 0 [default: 1].
     #[arg(long, env = "VERSIONS_FRONTIER", value_name = "LEVELS", allow_negative_numbers = true)]
     pub frontier: Option<String>,
+
+    /// What happens when the tag `latest` points at another image than the pods run, for handlers that do not say: `true` restarts the
+    /// workload, `false` reports it [default: false].
+    #[arg(long, env = "LATEST_PREFERENCE", value_name = "BOOL")]
+    pub latest: Option<String>,
+
+    /// Where the GitLab of the Plugin `gitlab` is, without /api/v4; it may have a path [default: <https://gitlab.com>]. Its origin counts
+    /// as granted to that Plugin.
+    #[arg(long, env = "GITLAB_BASE_URL", value_name = "URL")]
+    pub gitlab_base_url: Option<String>,
+
+    /// Access token for that GitLab, with the scope `read_api`. It is sent there and nowhere else. A Secret that a handler or the Plugin
+    /// names comes before it. Set the variable rather than the flag, which others on the machine can see.
+    #[arg(long, env = "GITLAB_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
+    pub gitlab_token: Option<Secret>,
+
+    /// Project of images for which a handler names none, as a number or a full path [default: found along the path of the image].
+    #[arg(long, env = "GITLAB_PROJECT_ID", value_name = "PROJECT")]
+    pub gitlab_project: Option<String>,
 
     /// How many handlers are reconciled at the same time; 1 to 1000 [default: 32].
     #[arg(long, env = "K8SUPDATER_CONCURRENCY", value_name = "N")]
@@ -101,6 +123,10 @@ pub struct Config {
     pub interval: Duration,
     /// See [`RawConfig::frontier`].
     pub frontier: Frontier,
+    /// See [`RawConfig::latest`].
+    pub latest: LatestPreference,
+    /// The GitLab of the Plugin `gitlab`.
+    pub gitlab: GitLab,
     /// See [`RawConfig::concurrency`].
     pub concurrency: u16,
     /// See [`RawConfig::health_address`].
@@ -119,6 +145,17 @@ pub struct Config {
     pub log_format: LogFormat,
     /// See [`RawConfig::instance`].
     pub instance: String,
+}
+
+/// The GitLab of handlers that say nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitLab {
+    /// See [`RawConfig::gitlab_base_url`], with its origin.
+    pub base_url: Option<(String, Origin)>,
+    /// See [`RawConfig::gitlab_token`].
+    pub token: Option<Secret>,
+    /// See [`RawConfig::gitlab_project`].
+    pub project: Option<String>,
 }
 
 /// A value that the operator cannot start with.
@@ -141,6 +178,9 @@ impl RawConfig {
         let watch = Given::of(self.watch_namespaces, "WATCH_NAMESPACES", "--watch-namespaces");
         let interval = Given::of(self.interval, "REFRESH_FREQUENCY_IN_SECONDS", "--interval");
         let frontier = Given::of(self.frontier, "VERSIONS_FRONTIER", "--frontier");
+        let latest = Given::of(self.latest, "LATEST_PREFERENCE", "--latest");
+        let base_url = Given::of(self.gitlab_base_url, "GITLAB_BASE_URL", "--gitlab-base-url");
+        let project = Given::of(self.gitlab_project, "GITLAB_PROJECT_ID", "--gitlab-project");
         let concurrency = Given::of(self.concurrency, "K8SUPDATER_CONCURRENCY", "--concurrency");
         let health = Given::of(self.health_address, "K8SUPDATER_HEALTH_ADDRESS", "--health-address");
         let proxy = Given::of(self.proxy, "K8SUPDATER_PROXY", "--proxy");
@@ -158,6 +198,20 @@ impl RawConfig {
             frontier: frontier
                 .read("a whole number up to 16", levels)?
                 .unwrap_or(Frontier::new(1).expect("1 is within the frontier's bounds")),
+            latest: latest
+                .read("true, which restarts, or false, which reports", |text| match text.to_ascii_lowercase().as_str() {
+                    "true" => Some(LatestPreference::Update),
+                    "false" => Some(LatestPreference::Notify),
+                    _ => None,
+                })?
+                .unwrap_or(LatestPreference::Notify),
+            gitlab: GitLab {
+                base_url: base_url.read("a URL such as https://gitlab.example.com, without user, query or /api/v4", gitlab)?,
+                token: self.gitlab_token.filter(|token| !token.expose().trim().is_empty()),
+                project: project.read("a project's number, or its path such as group/project", |text| {
+                    text.split('/').all(|part| !matches!(part, "" | "." | "..")).then(|| text.to_owned())
+                })?,
+            },
             concurrency: concurrency
                 .read("a whole number from 1 to 1000", |text| text.parse().ok().filter(|n| (1..=1000).contains(n)))?
                 .unwrap_or(32),
@@ -205,8 +259,17 @@ impl Given {
         let Some(value) = value else { return Ok(None) };
         match parse(&value) {
             Some(parsed) => Ok(Some(parsed)),
-            None => Err(ConfigError { variable, flag, value, expected }),
+            None => Err(ConfigError { variable, flag, value: conceal(value), expected }),
         }
+    }
+}
+
+/// `value` without the user and password that a URL may have.
+fn conceal(value: String) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://[redacted]@{place}"),
+        None => value,
     }
 }
 
@@ -242,6 +305,20 @@ fn duration(text: &str) -> Option<Duration> {
     (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&duration).then_some(duration)
 }
 
+/// A GitLab's address and its origin. The plugin looks at the path more closely.
+fn gitlab(text: &str) -> Option<(String, Origin)> {
+    let url = url::Url::parse(text).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_base = url.fragment().is_none() && !url.path().trim_end_matches('/').ends_with("/api/v4");
+    let origin = Origin::of(&url)?;
+    (is_plain && is_base).then(|| (text.trim_end_matches('/').to_owned(), origin))
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.trim().to_owned()))
+}
+
 fn levels(text: &str) -> Option<Frontier> {
     let number: i64 = text.parse().ok()?;
     Frontier::new(u32::try_from(number.max(0)).ok()?)
@@ -266,6 +343,7 @@ mod tests {
         assert_eq!(config.frontier, Frontier::new(1).unwrap());
         assert_eq!(config.health_address.port(), 8080);
         assert_eq!(config.log_format, LogFormat::Text);
+        assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
     }
 
     #[test]
@@ -276,11 +354,16 @@ mod tests {
             raw.namespace = Some(String::new());
             raw.cache_dir = Some(PathBuf::new());
             raw.proxy = Some(String::new());
+            raw.latest = Some(String::new());
+            raw.gitlab_base_url = Some(" ".to_owned());
+            raw.gitlab_token = Some(Secret::new(String::new()));
+            raw.gitlab_project = Some(String::new());
         })
         .unwrap();
         assert_eq!(config.interval, Duration::from_mins(10));
         assert_eq!(config.frontier, Frontier::new(1).unwrap());
         assert_eq!((config.cache_dir, config.proxy), (None, None));
+        assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
     }
 
     #[test]
@@ -312,6 +395,50 @@ mod tests {
                 err,
                 format!("VERSIONS_FRONTIER (or --frontier) is {given:?}, expected a whole number up to 16")
             );
+        }
+    }
+
+    #[test]
+    fn latest_preference_is_a_truth_value() {
+        for (given, expected) in [
+            ("true", LatestPreference::Update),
+            ("True", LatestPreference::Update),
+            ("false", LatestPreference::Notify),
+        ] {
+            let config = check(|raw| raw.latest = Some(given.to_owned())).unwrap();
+            assert_eq!(config.latest, expected, "{given}");
+        }
+        for given in ["yes", "1", "Update"] {
+            let err = check(|raw| raw.latest = Some(given.to_owned())).unwrap_err();
+            let expected = format!(
+                "LATEST_PREFERENCE (or --latest) is {given:?}, expected true, which restarts, or false, which reports"
+            );
+            assert_eq!(err, expected);
+        }
+    }
+
+    #[test]
+    fn gitlab_is_an_address_a_token_and_a_project_each_of_which_may_be_missing() {
+        let config = check(|raw| {
+            raw.gitlab_base_url = Some("https://gitlab.tools:8443/dev/".to_owned());
+            raw.gitlab_token = Some(secret(" canary ").unwrap());
+            raw.gitlab_project = Some("42".to_owned());
+        })
+        .unwrap();
+        let origin = Origin::parse("https://gitlab.tools:8443").unwrap();
+        assert_eq!(config.gitlab.base_url, Some(("https://gitlab.tools:8443/dev".to_owned(), origin)));
+        assert_eq!(config.gitlab.token.as_ref().map(Secret::expose), Some("canary"));
+        assert_eq!(config.gitlab.project.as_deref(), Some("42"));
+        assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+        for given in ["gitlab.com", "ftp://gitlab.com", "https://me:x@gitlab.com", "https://a/api/v4/", "https://a?b"] {
+            let err = check(|raw| raw.gitlab_base_url = Some(given.to_owned())).unwrap_err();
+            let expected = "a URL such as https://gitlab.example.com, without user, query or /api/v4";
+            let shown = given.replace("me:x", "[redacted]");
+            assert_eq!(err, format!("GITLAB_BASE_URL (or --gitlab-base-url) is {shown:?}, expected {expected}"));
+        }
+        for given in ["a//b", "../x", "/"] {
+            let err = check(|raw| raw.gitlab_project = Some(given.to_owned())).unwrap_err();
+            assert!(err.starts_with("GITLAB_PROJECT_ID (or --gitlab-project) is"), "{err}");
         }
     }
 

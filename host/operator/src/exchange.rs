@@ -27,6 +27,8 @@ const MOST_TAGS: usize = 200_000;
 pub struct Answer {
     /// All tags of all steps, in the order in which they came.
     pub tags: Vec<Tag>,
+    /// What the component wants to be given when the same question is asked again.
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 /// Why a conversation did not come to its end.
@@ -89,7 +91,7 @@ async fn converse(
             return Err(ExchangeError::TooManyTags);
         }
         if step.actions.is_empty() {
-            return Ok(Answer { tags });
+            return Ok(Answer { tags, checkpoint: step.checkpoint });
         }
         state = step.state;
         replies = join_all(step.actions.into_iter().map(|action| perform(egress, scope, action))).await;
@@ -147,7 +149,7 @@ fn describe(error: &PluginError) -> String {
             "the repository does not exist, or these credentials may not see it; check the image name and the credentials".to_owned()
         }
         PluginError::Unauthorized => {
-            "the registry refused the credentials, or wants some; grant a Secret in the Plugin's spec.grants.secrets".to_owned()
+            "the registry refused the credentials, or wants some".to_owned()
         }
         PluginError::RateLimited(Some(seconds)) => format!("the registry asks to wait {seconds} s before the next request"),
         PluginError::RateLimited(None) => "the registry says there were too many requests".to_owned(),

@@ -24,7 +24,10 @@ pub mod api;
 pub mod config;
 pub mod reconcile;
 
+pub mod credentials;
 pub mod exchange;
+pub mod login;
+pub mod nodes;
 pub mod plugin;
 pub mod registry;
 pub mod workload;

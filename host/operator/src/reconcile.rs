@@ -35,6 +35,7 @@ use tracing::{debug, warn};
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
+use crate::nodes::Nodes;
 use crate::plugin::Plugins;
 use crate::registry::Registries;
 use crate::telemetry::metrics::Metrics;
@@ -54,6 +55,8 @@ pub struct Context {
     pub registries: Arc<Registries>,
     /// The Deployments.
     pub workloads: Workloads,
+    /// Where their pods can run.
+    pub nodes: Arc<Nodes>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// How often in a row each handler's reconcile failed as a whole, for its backoff.
@@ -142,7 +145,7 @@ async fn attempt(handler: &VersioningHandler, ctx: &Context, now: Timestamp) -> 
     let observed = observe::observe(ctx, target).await?;
     let decision = decide::decide(observed, now);
     let announced = announce::announce(ctx, handler, decision, now).await?;
-    Ok(act::act(ctx, announced).await)
+    Ok(act::act(ctx, announced, now).await)
 }
 
 /// First delay after a reconcile that failed as a whole.

@@ -1,9 +1,11 @@
-//! What is in the registries: one listing for everybody who asks.
+//! What is in the registries: one answer for everybody who asks.
 //!
-//! A [`Listing`] belongs to a [`ListingKey`]: plugin (by digest), repository, settings and credentials. However many handlers watch the
-//! repository, it is asked once per interval ([`Registries::list_tags`]), a failure is remembered for all of them, and the versions
-//! that a parser reads from a listing are kept with it. Start reading at [`Registries::list_tags`].
+//! An [`Inquiry`] says whom to ask about which repository, and with which credentials. However many handlers make the same one, the
+//! registry is asked once per interval ([`Registries::list_tags`]), a failure is remembered for all of them, and the versions that a parser
+//! reads from a listing are kept with it. Start reading at [`Registries::list_tags`].
 
+mod error;
+mod inquiry;
 mod listing;
 mod slot;
 
@@ -11,188 +13,148 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8supdater_core::image::{Digest, ImageReference};
 use k8supdater_egress::Client;
 use k8supdater_runtime::wit::exchange::Error as PluginError;
-use k8supdater_runtime::wit::registry::{Question, Repository};
-use thiserror::Error;
+use k8supdater_runtime::wit::registry::Question;
 
-pub use listing::{Listing, ParseError, parse};
-use slot::Slot;
+pub use error::{ListCause, ListError, Refusal, Refused};
+pub use inquiry::Inquiry;
+pub use listing::{Detail, Listing, ParseError, parse};
 
 use crate::exchange::{self, ExchangeError};
-use crate::failure::Retry;
-use crate::plugin::{Serving, SettingsError};
+use inquiry::{Attempt, RepositoryKey};
+use slot::{Extent, Found, Resume, Slot};
+
+/// All that is known about registries in this process.
+pub struct Registries {
+    egress: Client,
+    slots: Mutex<HashMap<SlotKey, Arc<Slot>>>,
+}
 
 /// What makes two questions the same question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ListingKey {
-    /// Name of the Plugin, and revision of what it serves: its bytes, grants and credentials.
-    plugin: (String, u64),
-    registry: String,
-    repository: String,
-    settings: String,
+struct SlotKey {
+    repository: RepositoryKey,
+    subject: Subject,
 }
 
-/// Why the tags of a repository are not known.
-#[derive(Clone, Debug, Error)]
-#[error("cannot list the tags of {repository} with plugin {plugin}")]
-pub struct ListError {
-    /// Registry and repository.
-    pub repository: String,
-    /// Name of the Plugin.
-    pub plugin: String,
-    /// What went wrong.
-    #[source]
-    pub cause: Arc<ListCause>,
-    /// Time until the registry is asked again, whoever asks.
-    pub wait: Duration,
+/// What is asked about a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    /// All its tags.
+    Tags,
+    /// The digest of one.
+    Digest(String),
+    /// The digest of one and the images behind it, which may count as a pull.
+    Images(String),
 }
 
-/// The cause of a [`ListError`].
-#[derive(Debug, Error)]
-#[error(transparent)]
-pub enum ListCause {
-    /// The conversation with the registry failed.
-    Exchange(#[from] ExchangeError),
-    /// The settings are not what the plugin's schema allows.
-    Settings(#[from] SettingsError),
-}
-
-impl ListError {
-    /// A fixed CamelCase word for conditions, Events and metrics.
-    pub fn reason(&self) -> &'static str {
-        match &*self.cause {
-            ListCause::Settings(_) => "InvalidSettings",
-            ListCause::Exchange(err) => match err {
-                ExchangeError::Plugin(error) => plugin_reason(error),
-                ExchangeError::Call(err) => err.reason(),
-                ExchangeError::TooManySteps | ExchangeError::TooSlow | ExchangeError::TooManyTags => "ListingTooLong",
-            },
-        }
-    }
-
-    /// When trying again makes sense.
-    pub fn retry(&self) -> Retry {
-        match &*self.cause {
-            ListCause::Settings(_) => Retry::OnChange,
-            ListCause::Exchange(_) => Retry::After(self.wait),
-        }
-    }
-}
-
-fn plugin_reason(error: &PluginError) -> &'static str {
-    match error {
-        PluginError::NotFound => "RepositoryNotFound",
-        PluginError::Unauthorized => "Unauthorized",
-        PluginError::RateLimited(_) => "RateLimited",
-        PluginError::Unavailable(_) => "RegistryUnavailable",
-        PluginError::InvalidSettings(_) => "InvalidSettings",
-        PluginError::InvalidReply(_) => "InvalidReply",
-        PluginError::Unsupported => "Unsupported",
-        PluginError::Other(_) => "RegistryFailed",
-    }
-}
-
-/// All listings of this process.
-pub struct Registries {
-    egress: Client,
-    slots: Mutex<HashMap<ListingKey, Arc<Slot>>>,
-}
-
-/// A listing that nobody has asked for in this time is dropped. Longer than the longest interval would keep the tags of deleted
-/// handlers for a month; a listing that is dropped too early costs one full request.
+/// An answer that nobody has asked for in this time is dropped. Longer than the longest interval would keep the tags of deleted
+/// handlers for a month; one that is dropped too early costs one full listing.
 const KEPT_UNUSED: Duration = Duration::from_hours(24);
 
 impl Registries {
-    /// No listings yet; all requests will go out through `egress`.
+    /// Nothing is known yet; all requests will go out through `egress`.
     pub fn new(egress: Client) -> Self {
         Self { egress, slots: Mutex::default() }
     }
 
-    /// The tags of the repository of `image`: those that are known, if they are younger than `max_age`, else newly asked for. Many who
-    /// ask at the same time cause one conversation. After a failure nobody asks again before its backoff, or the registry's own
-    /// Retry-After, has passed; until then all get the same error.
+    /// The tags of the repository: those that are known, if they are younger than `max_age`, else newly asked for. Many who ask at the
+    /// same time cause one conversation. After a failure nobody asks again before its backoff, or the registry's own Retry-After, has
+    /// passed; until then all get the same error.
     ///
-    /// `settings` are the handler's; they are laid over the plugin's own. Cancel-safe: dropping the future loses this caller's turn only.
+    /// A plugin that gives a checkpoint is asked for what is new since, and what it says is laid over what is known. That cannot show what
+    /// was deleted, so the whole list is asked for once a day, and after [`Registries::distrust`].
+    ///
+    /// Cancel-safe: dropping the future loses this caller's turn only.
     ///
     /// # Errors
     /// See [`ListError`].
-    pub async fn list_tags(
-        &self,
-        plugin: &Arc<Serving>,
-        image: &ImageReference,
-        settings: &crate::api::versioning_handler::Settings,
-        max_age: Duration,
-    ) -> Result<Arc<Listing>, ListError> {
-        let fail = |cause: ListCause| ListError {
-            repository: image.name(),
-            plugin: plugin.name.clone(),
-            cause: Arc::new(cause),
-            wait: Duration::ZERO,
-        };
-        let settings = plugin.settings(settings).map_err(|err| fail(err.into()))?;
-        let slot = self.slot(plugin, image, &settings);
-        slot.get(max_age, || self.ask_tags(plugin, image, &settings)).await.map_err(|slot::Failed { cause, wait }| {
-            ListError { repository: image.name(), plugin: plugin.name.clone(), cause, wait }
-        })
+    pub async fn list_tags(&self, inquiry: &Inquiry, max_age: Duration) -> Result<Arc<Listing>, ListError> {
+        self.answer(inquiry, Subject::Tags, max_age).await
     }
 
-    /// Digest of one tag, asked for now: what the operator makes sure of before it writes a tag into a workload.
+    /// Digest of one tag, at most `max_age` old.
     ///
     /// # Errors
     /// See [`ListError`]; a tag that is not there is `RepositoryNotFound`.
-    pub async fn resolve_tag(
+    pub async fn digest(&self, inquiry: &Inquiry, tag: &str, max_age: Duration) -> Result<Detail, ListError> {
+        self.detail(inquiry, Subject::Digest(tag.to_owned()), tag, max_age).await
+    }
+
+    /// Digest of one tag and the images behind it, at most `max_age` old. Registries that count pulls may count this as one.
+    ///
+    /// # Errors
+    /// As [`Registries::digest`].
+    pub async fn images(&self, inquiry: &Inquiry, tag: &str, max_age: Duration) -> Result<Detail, ListError> {
+        self.detail(inquiry, Subject::Images(tag.to_owned()), tag, max_age).await
+    }
+
+    /// Has the next listing made from scratch: what is known turned out to be wrong, as when a tag that is listed cannot be had.
+    pub async fn distrust(&self, inquiry: &Inquiry) {
+        self.slot(inquiry, Subject::Tags).forget_checkpoint().await;
+    }
+
+    async fn detail(
         &self,
-        plugin: &Arc<Serving>,
-        image: &ImageReference,
-        settings: &crate::api::versioning_handler::Settings,
+        inquiry: &Inquiry,
+        subject: Subject,
         tag: &str,
-    ) -> Result<Option<Digest>, ListError> {
-        let fail = |cause: ListCause| ListError {
-            repository: format!("{}:{tag}", image.name()),
-            plugin: plugin.name.clone(),
-            cause: Arc::new(cause),
-            wait: Duration::from_secs(5),
-        };
-        let settings = plugin.settings(settings).map_err(|err| fail(err.into()))?;
-        let question = Question::Tag(tag.to_owned());
-        let answer = exchange::ask(
-            &plugin.component,
-            &self.egress,
-            &plugin.scope(image),
-            &repository(image),
-            &question,
-            &settings,
-        )
-        .await
-        .map_err(|err| fail(err.into()))?;
-        let found = answer.tags.into_iter().find(|found| found.name == tag);
-        found.map_or_else(
-            || Err(fail(ExchangeError::Plugin(PluginError::NotFound).into())),
-            |found| Ok(found.digest.and_then(|digest| digest.parse().ok())),
-        )
+        max_age: Duration,
+    ) -> Result<Detail, ListError> {
+        let answer = self.answer(inquiry, subject, max_age).await?;
+        answer.detail(tag).ok_or_else(|| {
+            let cause = ListCause::Exchange(ExchangeError::Plugin(PluginError::NotFound));
+            inquiry.error(Some(tag), Arc::new(cause), Duration::ZERO)
+        })
     }
 
-    async fn ask_tags(
-        &self,
-        plugin: &Arc<Serving>,
-        image: &ImageReference,
-        settings: &str,
-    ) -> Result<exchange::Answer, ListCause> {
-        // Always the whole listing: what a checkpoint leaves out would have to be remembered here.
-        let question = Question::Tags(None);
-        let (repository, scope) = (repository(image), plugin.scope(image));
-        Ok(exchange::ask(&plugin.component, &self.egress, &scope, &repository, &question, settings).await?)
+    async fn answer(&self, inquiry: &Inquiry, subject: Subject, max_age: Duration) -> Result<Arc<Listing>, ListError> {
+        let tag = match &subject {
+            Subject::Tags => None,
+            Subject::Digest(tag) | Subject::Images(tag) => Some(tag.clone()),
+        };
+        let slot = self.slot(inquiry, subject.clone());
+        let asked = slot.get(max_age, |resume| self.ask(inquiry, &subject, resume)).await;
+        asked.map_err(|slot::Failed { cause, wait }| inquiry.error(tag.as_deref(), cause, wait))
     }
 
-    fn slot(&self, plugin: &Serving, image: &ImageReference, settings: &str) -> Arc<Slot> {
-        let key = ListingKey {
-            plugin: (plugin.name.clone(), plugin.revision),
-            registry: image.registry().to_owned(),
-            repository: image.repository().to_owned(),
-            settings: settings.to_owned(),
+    /// Asks with one credential after the other, beginning with the one that was good the last time.
+    async fn ask(&self, inquiry: &Inquiry, subject: &Subject, resume: Resume) -> Result<Found, ListCause> {
+        let attempts = inquiry.attempts();
+        let first = resume.attempt.min(attempts.len().saturating_sub(1));
+        let others = (0..attempts.len()).filter(|other| *other != first);
+        let question = match subject {
+            Subject::Tags => Question::Tags(resume.checkpoint.clone()),
+            Subject::Digest(tag) => Question::Tag(tag.clone()),
+            Subject::Images(tag) => Question::Images(tag.clone()),
         };
+        let mut refusals = Vec::new();
+        for index in std::iter::once(first).chain(others) {
+            let Some(Attempt { scope, credential }) = attempts.get(index) else { continue };
+            let (plugin, repository) = (inquiry.plugin(), inquiry.repository());
+            let asked =
+                exchange::ask(&plugin.component, &self.egress, scope, &repository, &question, inquiry.settings());
+            match asked.await {
+                Ok(answer) => {
+                    let extent = match subject {
+                        Subject::Tags if resume.checkpoint.is_some() => Extent::News,
+                        Subject::Tags => Extent::Whole,
+                        Subject::Digest(_) | Subject::Images(_) => Extent::Detail,
+                    };
+                    return Ok(Found { answer, extent, attempt: index });
+                }
+                Err(ExchangeError::Plugin(error)) if may_depend_on_credentials(&error) => {
+                    refusals.push((credential.clone(), error));
+                }
+                Err(err) => return Err(err.into()),
+            }
+        }
+        Err(Refused::cause(refusals, inquiry.notes().to_vec()))
+    }
+
+    fn slot(&self, inquiry: &Inquiry, subject: Subject) -> Arc<Slot> {
+        let key = SlotKey { repository: inquiry.key().clone(), subject };
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(&key) {
             return Arc::clone(slot);
@@ -204,6 +166,7 @@ impl Registries {
     }
 }
 
-fn repository(image: &ImageReference) -> Repository {
-    Repository { registry: image.registry().to_owned(), name: image.repository().to_owned() }
+/// Whether another credential might have been given another answer. Registries hide what one may not see behind "not found".
+fn may_depend_on_credentials(error: &PluginError) -> bool {
+    matches!(error, PluginError::Unauthorized | PluginError::CredentialsExpired | PluginError::NotFound)
 }

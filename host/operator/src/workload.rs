@@ -1,10 +1,12 @@
 //! Workloads: read from a shared watch, changed with guarded patches.
 //!
-//! Owns the cache of Deployments and the only function that changes one. Pure parts, tested as tables: [`containers`], [`rollout`] and
-//! the building of the patch in [`patch`].
+//! Owns the cache of Deployments and the only function that changes one. Pure parts, tested as tables: [`containers`], [`rollout`],
+//! [`restart`] and the building of the patch in [`patch`].
 
 pub mod containers;
 pub mod patch;
+pub mod pods;
+pub mod restart;
 pub mod rollout;
 
 use std::sync::Arc;
@@ -16,11 +18,12 @@ use thiserror::Error;
 
 use crate::failure::Retry;
 
-/// All Deployments that the operator may see, as of their watches.
+/// All Deployments that the operator may see.
 #[derive(Clone)]
 pub struct Workloads {
     client: Client,
-    stores: Vec<Store<Deployment>>,
+    /// As of their watch; none for a single look, which does not pay for one.
+    store: Option<Store<Deployment>>,
 }
 
 /// Why a workload could not be read or changed.
@@ -49,7 +52,7 @@ pub enum WorkloadError {
     /// The API server refused or could not be reached.
     #[error("cannot {verb} Deployment {namespace}/{name}")]
     Api {
-        /// `read` or `patch`.
+        /// `read`, `patch` or `list the pods of`.
         verb: &'static str,
         /// Where it is.
         namespace: String,
@@ -81,9 +84,14 @@ impl WorkloadError {
 }
 
 impl Workloads {
-    /// A view on `stores`, which the caller keeps filled.
-    pub fn new(client: Client, stores: Vec<Store<Deployment>>) -> Self {
-        Self { client, stores }
+    /// A view on `store`, which the caller keeps filled.
+    pub fn watched(client: Client, store: Store<Deployment>) -> Self {
+        Self { client, store: Some(store) }
+    }
+
+    /// Asks the API server each time.
+    pub fn unwatched(client: Client) -> Self {
+        Self { client, store: None }
     }
 
     /// Reads a Deployment that has reached at least `generation`: from the watch, or, where the watch lags behind a change that
@@ -97,13 +105,14 @@ impl Workloads {
         name: &str,
         generation: Option<i64>,
     ) -> Result<Arc<Deployment>, WorkloadError> {
-        let key = ObjectRef::new(name).within(namespace);
-        let known = self.stores.iter().find_map(|store| store.get(&key));
+        let now = async || {
+            let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+            api.get(name).await.map(Arc::new).map_err(|err| WorkloadError::api("read", namespace, name, err))
+        };
+        let Some(store) = &self.store else { return now().await };
+        let known = store.get(&ObjectRef::new(name).within(namespace));
         match (known, generation) {
-            (Some(known), Some(generation)) if known.metadata.generation < Some(generation) => {
-                let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-                api.get(name).await.map(Arc::new).map_err(|err| WorkloadError::api("read", namespace, name, err))
-            }
+            (Some(known), Some(generation)) if known.metadata.generation < Some(generation) => now().await,
             (Some(known), _) => Ok(known),
             (None, _) => Err(WorkloadError::NotFound { namespace: namespace.to_owned(), name: name.to_owned() }),
         }
@@ -132,9 +141,13 @@ pub fn strip(deployment: &mut Deployment) {
             .map(|container| k8s_openapi::api::core::v1::Container {
                 name: container.name,
                 image: container.image,
+                image_pull_policy: container.image_pull_policy,
                 ..Default::default()
             })
             .collect(),
+        image_pull_secrets: pod.image_pull_secrets.take(),
+        service_account_name: pod.service_account_name.take(),
+        node_selector: pod.node_selector.take(),
         ..Default::default()
     };
 }

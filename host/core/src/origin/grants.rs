@@ -112,11 +112,10 @@ impl Grants {
     /// [`Refusal`], which names the remedy.
     pub fn permit(&self, url: &Url, registry: Option<&Origin>) -> Result<Permit, Refusal> {
         let origin = Origin::of(url).ok_or(Refusal::NoOrigin)?;
-        let is_the_registry = registry.is_some_and(|registry| origin.has_same_authority(registry));
-        if self.origins.contains(&origin) || (is_the_registry && self.named_registries.contains(&origin)) {
+        if self.names(&origin, registry) {
             return Ok(Permit { origin, named: true });
         }
-        if self.registry && is_the_registry {
+        if self.registry && registry.is_some_and(|registry| origin.has_same_authority(registry)) {
             return match origin.scheme() {
                 Scheme::Http => Err(Refusal::PlainHttp(origin)),
                 // The same authority, so the same port, unless the registry was given as http.
@@ -125,6 +124,23 @@ impl Grants {
             };
         }
         Err(self.refuse(origin))
+    }
+
+    /// Whether an administrator granted this very origin, be it only for images in the `registry` that it belongs to.
+    pub fn names(&self, origin: &Origin, registry: Option<&Origin>) -> bool {
+        let is_the_registry = || registry.is_some_and(|registry| origin.has_same_authority(registry));
+        self.origins.contains(origin) || (self.named_registries.contains(origin) && is_the_registry())
+    }
+
+    /// The origins that may be called in a conversation about an image in `registry`, sorted: what a credential for it may be bound to.
+    pub fn reachable(&self, registry: Option<&Origin>) -> Vec<Origin> {
+        let mut origins = self.origins.clone();
+        if let Some(registry) = registry {
+            let named = self.named_registries.iter().filter(|named| named.has_same_authority(registry));
+            origins.extend(named.cloned());
+            origins.extend(self.registry.then(|| registry.clone()));
+        }
+        origins.into_iter().collect()
     }
 
     fn refuse(&self, origin: Origin) -> Refusal {
@@ -228,6 +244,21 @@ mod tests {
         check(&named, Some("ghcr.io"), "https://b.example/v2/", None);
         check(&named, None, "https://b.example/v2/", None);
         check(&both(&["$registry"], &["http://test:5000"]), Some("ghcr.io"), "https://ghcr.io/", None);
+    }
+
+    #[test]
+    fn what_can_be_reached_is_listed() {
+        let check = |asked: &[&str], granted: &[&str], registry: Option<&str>, expected: &[&str]| {
+            let registry = registry.map(|registry| Origin::registry(registry).unwrap());
+            let found = Grants::intersect(&grants(asked), &grants(granted)).reachable(registry.as_ref());
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{asked:?} {granted:?}");
+        };
+        let (a, plain) = ("https://a.example", "http://test:5000");
+        check(&[a], &[a, plain], Some("test:5000"), &[a]);
+        check(&["$registry"], &["$registry", a, plain], None, &[]);
+        check(&["$registry"], &["$registry", a, plain], Some("ghcr.io"), &["https://ghcr.io"]);
+        check(&["$registry"], &["$registry", a, plain], Some("test:5000"), &["https://test:5000", plain]);
+        check(&["$registry"], &[plain], Some("test:5000"), &[plain]);
     }
 
     #[test]

@@ -84,6 +84,12 @@ pub struct VersioningHandlerSpec {
     #[schemars(range(min = 0, max = 16), extend("format" = "int32"))]
     pub frontier: Option<u32>,
 
+    /// What happens when a tag that says nothing about versions, such as `latest`, points at another image than the pods run: `Update`
+    /// restarts the workload, so that its pods pull the new one; `Notify` reports it. Defaults to the operator's own setting. Where it
+    /// is set, it holds for every tag that is no version, such as `stable`; else for `latest` alone, and another one is a problem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Latest>,
+
     /// Whether a tag of another precision may follow: with `Any`, the default, 5.3 may go to 5.3.1; with `Same` only to 5.4.
     #[serde(default, skip_serializing_if = "Precision::is_any")]
     pub precision: Precision,
@@ -118,6 +124,32 @@ pub struct RegistryOptions {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "settings")]
     pub settings: Settings,
+    /// A Secret of this namespace with the login or token that the registry wants. The plugin never sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+}
+
+/// A Secret, and what it is for.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretReference {
+    /// Name of the Secret, in the namespace of this object. It has the keys `username` and `password`, or `token`, or it is of type
+    /// `kubernetes.io/dockerconfigjson`, as `kubectl create secret docker-registry` makes them.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The plugin's credential slot that it fills. Needed only where the plugin has several; `kubectl describe plugin` lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub slot: Option<String>,
+}
+
+/// What to do when a tag that moves has moved.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Latest {
+    /// Restart the workload.
+    Update,
+    /// Report it.
+    Notify,
 }
 
 /// Which plugin reads tags as versions, and how.
@@ -147,6 +179,11 @@ pub struct TagOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000))]
     pub exclude: Option<String>,
+    /// A regular expression for the flavor, that is, for what stands around the version in a tag: with `-alpine.*`, 3.2.1-alpine3.19 may go
+    /// to 3.2.2-alpine3.20. It must match the flavor as a whole. Without it a candidate must have the very flavor of the current tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000))]
+    pub flavor: Option<String>,
     /// Whether pre-releases (alpha, beta, release candidate, development build) are candidates. They always are when the running
     /// version is one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -173,7 +210,7 @@ impl Precision {
 /// An exception for one container.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && has(self.frontier))").message("a container that is ignored has no frontier: remove one of the two"))]
+#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
     /// Name of the container in the pod template.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -185,6 +222,19 @@ pub struct ContainerOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 16), extend("format" = "int32"))]
     pub frontier: Option<u32>,
+    /// The registry plugin for this container, where its image comes from elsewhere. The handler's `registry` is not used with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub containerregistry: Option<String>,
+    /// What the registry plugin is told for this container, in place of the handler's `registry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryOptions>,
+    /// Which plugin reads this container's tags as versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_parser: Option<VersionParserOptions>,
+    /// What to do about a tag such as `latest` in this container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Latest>,
 }
 
 /// What the operator found and did.
@@ -230,7 +280,7 @@ pub struct ContainerStatus {
     /// Greatest tag of all that could be meant, on either side of the frontier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
-    /// `Update`, `Notify`, `UpdateAndNotify`, `None`, `Ignored` or `Failed`.
+    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored` or `Failed`.
     pub decision: String,
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,11 +315,11 @@ pub struct RefusedTag {
 pub struct UpdateStatus {
     /// Image before.
     pub from: String,
-    /// Image after.
+    /// Image after; the same as before where the workload is restarted because its tag has moved.
     pub to: String,
     /// How far it is.
     pub phase: UpdatePhase,
-    /// Digest that the registry gave for the new tag just before the workload was changed.
+    /// Digest that the registry gave for the new tag just before the workload was changed, or for which it is restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// `metadata.generation` that the workload had after the change.
@@ -283,9 +333,15 @@ pub struct UpdateStatus {
 }
 
 impl UpdateStatus {
-    /// Whether this is the announcement of the update `from` one image `to` another.
-    pub fn is_announced(&self, from: &str, to: &str) -> bool {
-        self.phase == UpdatePhase::Announced && self.from == from && self.to == to
+    /// Whether this is the announcement of the update `from` one image `to` another, or of the restart for `digest`.
+    pub fn is_announced(&self, from: &str, to: &str, digest: Option<&str>) -> bool {
+        let is_same = self.from == from && self.to == to && (from != to || self.digest.as_deref() == digest);
+        is_same && self.phase == UpdatePhase::Announced
+    }
+
+    /// Whether the workload is restarted rather than given another image.
+    pub fn is_restart(&self) -> bool {
+        self.from == self.to
     }
 }
 

@@ -209,33 +209,3 @@ pub(super) async fn read_secrets(
     }
     Ok(credentials)
 }
-
-/// How egress attaches a secret of a slot with this scheme.
-fn scheme(scheme: &SlotScheme) -> Scheme {
-    match scheme {
-        SlotScheme::Basic => Scheme::Basic,
-        SlotScheme::Bearer => Scheme::Bearer,
-        SlotScheme::Header(name) => Scheme::Header(name.clone()),
-        SlotScheme::OciToken => Scheme::OciToken,
-        SlotScheme::Url => Scheme::Url,
-    }
-}
-
-/// The credential in `secret` that fits `scheme`, or the keys that are missing.
-fn credential(secret: &Secret, scheme: &SlotScheme) -> Result<Credential, &'static str> {
-    let value = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(key));
-        bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()).map(|text| text.trim_end().to_owned())
-    };
-    match scheme {
-        SlotScheme::Basic | SlotScheme::OciToken => match (value("username"), value("password")) {
-            (Some(username), Some(password)) => Ok(Credential::login(username, password)),
-            (None, Some(_)) => Err("the key username"),
-            (Some(_), None) => Err("the key password"),
-            (None, None) => Err("the keys username and password"),
-        },
-        SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Url => {
-            value("token").map(Credential::token).ok_or("the key token")
-        }
-    }
-}

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::Context;
@@ -15,7 +16,7 @@ use crate::api::versioning_handler::{UpdatePhase, VersioningHandler};
 use crate::failure::chain;
 use crate::registry::ListError;
 use crate::workload::WorkloadError;
-use crate::workload::patch::ImageChange;
+use crate::workload::patch::Change;
 
 /// A decision whose updates stand in the status of the API server. Only [`announce`](super::announce::announce) makes one.
 pub struct Announced {
@@ -48,6 +49,11 @@ pub enum UpdateFailure {
     Workload(WorkloadError),
     /// The registry lists a tag but could not show it.
     Tag(ListError),
+    /// A tag points at something else than a moment before.
+    Moved {
+        /// The tag.
+        tag: String,
+    },
 }
 
 impl Outcome {
@@ -57,32 +63,25 @@ impl Outcome {
 }
 
 /// Makes the decided updates.
-pub async fn act(ctx: &Context, announced: Announced) -> Outcome {
+pub async fn act(ctx: &Context, announced: Announced, now: Timestamp) -> Outcome {
     let Announced { mut decision, handler } = announced;
-    let failure = if decision.updates.is_empty() { None } else { apply(ctx, &mut decision).await.err() };
+    let failure = if decision.updates.is_empty() { None } else { apply(ctx, &mut decision, now).await.err() };
     Outcome::Checked(Box::new(Checked { decision, handler, failure }))
 }
 
-async fn apply(ctx: &Context, decision: &mut Decision) -> Result<(), UpdateFailure> {
+async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result<(), UpdateFailure> {
     let target = &decision.target;
     // A listing may be as old as the interval, and registries list tags that they cannot serve: a tag is looked at once more before a
     // workload depends on it.
-    let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, decision, update))).await;
-    let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>().map_err(|err| {
-        warn!(
-            namespace = target.handler.namespace,
-            handler = target.handler.name,
-            error = chain(&err),
-            "tag not usable"
-        );
-        UpdateFailure::Tag(err)
-    })?;
-    let changes: Vec<ImageChange> = decision.updates.iter().map(|update| update.change.clone()).collect();
+    let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, update))).await;
+    let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let changes: Vec<Change> = decision.updates.iter().map(|update| update.change.clone()).collect();
     let (namespace, deployment) = (&target.handler.namespace, &target.deployment);
-    let generation =
-        ctx.workloads.patch_images(namespace, deployment, &changes).await.map_err(UpdateFailure::Workload)?;
+    let patched = ctx.workloads.patch(namespace, deployment, &changes, &decision.template, now).await;
+    let generation = patched.map_err(UpdateFailure::Workload)?;
     for (update, digest) in decision.updates.iter().zip(digests) {
         ctx.metrics.update_applied();
+        let message = if update.change.restart_for.is_some() { "workload restarted" } else { "image updated" };
         info!(
             namespace,
             handler = target.handler.name,
@@ -91,14 +90,14 @@ async fn apply(ctx: &Context, decision: &mut Decision) -> Result<(), UpdateFailu
             from = update.change.from,
             to = update.change.to,
             digest,
-            "image updated"
+            "{message}"
         );
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         if let Some(status) = status {
             status.image.clone_from(&update.change.to);
             if let Some(record) = &mut status.update {
                 record.phase = UpdatePhase::RollingOut;
-                record.digest = digest;
+                record.digest = digest.or(record.digest.take());
                 record.generation = generation;
             }
         }
@@ -107,11 +106,26 @@ async fn apply(ctx: &Context, decision: &mut Decision) -> Result<(), UpdateFailu
 }
 
 /// Digest of the tag that `update` applies, if the registry tells.
-async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<Option<String>, ListError> {
-    let Some(registry) = &decision.registry else { return Ok(None) };
-    let settings = &decision.target.registry.settings;
-    let digest = ctx.registries.resolve_tag(registry, &update.image, settings, &update.tag).await?;
-    Ok(digest.map(|digest| digest.to_string()))
+async fn resolve(ctx: &Context, update: &Update) -> Result<Option<String>, UpdateFailure> {
+    let Update { tag, digest: expected, inquiry, .. } = update;
+    match ctx.registries.digest(inquiry, tag, Duration::ZERO).await {
+        Ok(detail) => match (detail.digest, expected) {
+            (Some(found), Some(expected)) if found != *expected => {
+                warn!(tag, %found, %expected, "tag moved while it was looked at");
+                ctx.registries.distrust(inquiry).await;
+                Err(UpdateFailure::Moved { tag: tag.clone() })
+            }
+            (found, _) => Ok(found.map(|digest| digest.to_string())),
+        },
+        Err(err) => {
+            warn!(tag, error = chain(&err), "tag not usable");
+            if err.is_not_found() {
+                // It was deleted, which a listing that goes on from a checkpoint does not see.
+                ctx.registries.distrust(inquiry).await;
+            }
+            Err(UpdateFailure::Tag(err))
+        }
+    }
 }
 
 impl Checked {
@@ -122,6 +136,7 @@ impl Checked {
             Some(UpdateFailure::Workload(WorkloadError::Overtaken { .. })) => Duration::from_millis(500),
             Some(UpdateFailure::Workload(_)) => self.decision.next_check().min(Duration::from_secs(10)),
             Some(UpdateFailure::Tag(_)) => self.decision.next_check().min(Duration::from_secs(30)),
+            Some(UpdateFailure::Moved { .. }) => self.decision.next_check().min(Duration::from_secs(2)),
         }
     }
 
@@ -138,6 +153,10 @@ impl Checked {
             None => {}
             Some(UpdateFailure::Workload(err)) => problems.push(("", err.reason(), chain(err))),
             Some(UpdateFailure::Tag(err)) => problems.push(("", "TagNotUsable", chain(err))),
+            Some(UpdateFailure::Moved { tag }) => {
+                let message = format!("the tag {tag} moved just before it was applied; it is looked at again");
+                problems.push(("", "TagMovedMeanwhile", message));
+            }
         }
         problems
     }

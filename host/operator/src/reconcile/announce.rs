@@ -30,14 +30,15 @@ pub async fn announce(
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         let Some(status) = status else { continue };
         let (from, to) = (&update.change.from, &update.change.to);
+        let digest = update.change.restart_for.as_ref().map(ToString::to_string);
         // The same update may have been announced by a process that was killed, or before an attempt that failed.
-        if !status.update.as_ref().is_some_and(|known| known.is_announced(from, to)) {
+        if !status.update.as_ref().is_some_and(|known| known.is_announced(from, to, digest.as_deref())) {
             is_new = true;
             status.update = Some(UpdateStatus {
                 from: from.clone(),
                 to: to.clone(),
                 phase: UpdatePhase::Announced,
-                digest: None,
+                digest,
                 generation: None,
                 started: Time(now),
                 finished: None,

@@ -1,26 +1,26 @@
 //! Step three: what is to be done and said. Needs no client and cannot fail; [`k8supdater_core::policy::decide`] judges the tags of one
-//! container, this module puts the containers together and compares with what is known to be done and said already.
+//! container and [`k8supdater_core::policy::moving::decide_moving`] a tag that moves; this module puts the containers together and compares
+//! with what is known to be done and said already.
 
-use std::sync::Arc;
+mod refused;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8supdater_core::image::ImageReference;
-use k8supdater_core::policy::{self, Policy, Tagged, Verdict};
+use k8supdater_core::image::{Digest, ImageReference};
+use k8supdater_core::policy;
+use k8supdater_core::policy::moving::{MovingRuling, MovingTag, PullPolicy, decide_moving};
 
-use super::observe::{Choice, Observed, Problem};
-use super::progress::{self, Milestone};
+use super::observe::{Choice, Moving, Observed, Problem, Tags};
+use super::progress::{self, Milestone, Seen};
 use super::validate::Target;
 use crate::api::conditions::shorten;
-use crate::api::versioning_handler::{ContainerStatus, RefusedTag, UpdatePhase};
+use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus};
 use crate::failure::{Retry, chain};
-use crate::plugin::Serving;
+use crate::registry::Inquiry;
 use crate::workload::containers::Container;
-use crate::workload::patch::ImageChange;
+use crate::workload::patch::{Change, Template};
 use crate::workload::rollout::Rollout;
-
-/// Most refused tags that are listed for a container: the newest, which are those that people ask about.
-const MOST_REFUSED: usize = 5;
 
 /// What is to be done and said.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Decision {
     pub target: Target,
     /// How far the workload's rollout is.
     pub rollout: Rollout,
+    /// What else a change has to know of the workload.
+    pub template: Template,
     /// One status per container, as it is without the updates.
     pub containers: Vec<ContainerStatus>,
     /// The updates that are to be made now, all in one patch.
@@ -37,19 +39,19 @@ pub struct Decision {
     pub news: Vec<News>,
     /// What stands in the way, with the container's name.
     pub problems: Vec<ContainerProblem>,
-    /// Asked for the digest of a tag before it is applied.
-    pub registry: Option<Arc<Serving>>,
 }
 
-/// Another image for one container.
+/// Another image for one container, or a restart for it.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// The change to the workload.
-    pub change: ImageChange,
-    /// The image reference as it will be.
-    pub image: ImageReference,
+    pub change: Change,
     /// The tag that is applied.
     pub tag: String,
+    /// The digest that the tag must still have when it is applied; none if any will do.
+    pub digest: Option<Digest>,
+    /// Whom to ask about that.
+    pub inquiry: Inquiry,
 }
 
 /// Something that people should hear of, about one container.
@@ -64,11 +66,11 @@ pub struct News {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// There is a newer version left of the frontier.
+    /// There is something newer that is not applied.
     Available {
         /// Tag in the spec.
         from: String,
-        /// Tag that is newer.
+        /// Tag that is newer, or what the tag points at now.
         to: String,
         /// The tag that was reported before, if there was one.
         reported: Option<String>,
@@ -79,8 +81,10 @@ pub enum Happening {
     Reached {
         /// Image before.
         from: String,
-        /// Image after.
+        /// Image after; the same for a restart.
         to: String,
+        /// The digest for which the workload is restarted.
+        restart_for: Option<String>,
         /// When the update was announced.
         started: Timestamp,
         /// How far.
@@ -97,22 +101,22 @@ pub struct ContainerProblem {
     pub reason: &'static str,
     /// A sentence for people.
     pub message: String,
-    /// Whether the registry, rather than the spec, stands in the way.
-    pub is_about_the_registry: bool,
+    /// What the problem says about the registry: that it can be reached or not; none if it was not asked.
+    pub is_registry_reached: Option<bool>,
     /// When trying again makes sense.
     pub retry: Retry,
 }
 
 /// Decides about every container of `observed`.
 pub fn decide(observed: Observed, now: Timestamp) -> Decision {
-    let Observed { target, rollout, containers, registry } = observed;
+    let Observed { target, rollout, template, containers } = observed;
     let mut decision = Decision {
         containers: Vec::with_capacity(containers.len()),
         updates: Vec::new(),
         news: Vec::new(),
         problems: Vec::new(),
-        registry,
         rollout,
+        template,
         target,
     };
     for observed in containers {
@@ -125,10 +129,15 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             ..ContainerStatus::default()
         };
         if let Some(update) = before.and_then(|before| before.update.as_ref()) {
-            let (update, milestone) = progress::advance(update, &observed.container.image, &decision.rollout, now);
+            let restarted_for = observed.container.restarted_for.as_ref().map(ToString::to_string);
+            let seen = Seen {
+                image: &observed.container.image,
+                restarted_for: restarted_for.as_deref(),
+                rollout: &decision.rollout,
+            };
+            let (update, milestone) = progress::advance(update, seen, now);
             if let Some(milestone) = milestone {
-                let (from, to) = (update.from.clone(), update.to.clone());
-                let what = Happening::Reached { from, to, started: update.started.0, milestone };
+                let what = Happening::reached(&update, milestone);
                 decision.news.push(News { container: status.name.clone(), what });
             }
             status.update = Some(update);
@@ -141,9 +150,12 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
                 decision.problems.push(ContainerProblem::new(&status.name, &problem));
             }
             Ok(Choice::Ignored) => "Ignored".clone_into(&mut status.decision),
-            Ok(Choice::Tags { image, policy, current, candidates }) => {
-                choose(&mut decision, &mut status, &observed.container, &image, &policy, &current, &candidates);
+            Ok(Choice::Tags(tags)) => choose(&mut decision, &mut status, &observed.container, *tags),
+            // While pods are replaced, old and new run side by side, which says nothing about the tag.
+            Ok(Choice::Moving(_)) if matches!(decision.rollout, Rollout::Progressing { .. }) => {
+                keep_what_was_known(&mut status, before);
             }
+            Ok(Choice::Moving(moving)) => follow(&mut decision, &mut status, &observed.container, *moving),
         }
         decision.containers.push(status);
     }
@@ -159,23 +171,17 @@ fn keep_what_was_known(status: &mut ContainerStatus, before: Option<&ContainerSt
     }
 }
 
-fn choose(
-    decision: &mut Decision,
-    status: &mut ContainerStatus,
-    container: &Container,
-    image: &ImageReference,
-    policy: &Policy,
-    current: &Tagged,
-    candidates: &[Tagged],
-) {
-    let ruling = policy::decide(policy, current, candidates);
+/// A container whose tag is a version.
+fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tags: Tags) {
+    let Tags { image, policy, current, candidates, inquiry } = tags;
+    let ruling = policy::decide(&policy, &current, &candidates);
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
     let (update, notify) = (chosen(ruling.update), chosen(ruling.notify));
 
     let applicable = update.map_or(&current.tag, |update| &update.tag);
     status.newest_applicable = Some(applicable.clone());
     status.newest = Some(notify.map_or(applicable, |notify| &notify.tag).clone());
-    status.refused = refused(policy, current, candidates, &ruling.verdicts);
+    status.refused = refused::refused(&policy, &current, &candidates, &ruling.verdicts);
     let decided = match (update, notify) {
         (None, None) => "None",
         (Some(_), None) => "Update",
@@ -185,25 +191,23 @@ fn choose(
     decided.clone_into(&mut status.decision);
 
     if let Some(update) = update {
-        // The tag comes from a registry, which may spell what no image reference can hold; a verdict has sorted those out.
-        if let Ok(tagged) = image.with_tag(&update.tag) {
-            let change = ImageChange {
-                index: container.index,
-                container: container.name.clone(),
-                from: container.image.clone(),
-                to: tagged.to_string(),
-            };
-            decision.updates.push(Update { change, image: tagged, tag: update.tag.clone() });
+        let digest = update.digest.as_ref().filter(|_| image.digest().is_some());
+        if image.digest().is_some() && digest.is_none() {
+            let message = format!(
+                "the image {} is pinned to a digest, and the registry does not tell the digest of {}; use another registry plugin, \
+                 or take the digest out of the image",
+                container.image, update.tag
+            );
+            decision.problems.push(ContainerProblem::of_user(&status.name, "DigestUnknown", message));
+        } else {
+            decision.change(container, &image, &update.tag, digest, inquiry);
         }
     }
     match (notify, ruling.notify) {
         (Some(notify), Some(index)) if status.reported.as_ref() != Some(&notify.tag) => {
             let verdict = ruling.verdicts.get(index);
-            let why = verdict.map(|verdict| verdict.explain(policy, current, notify)).unwrap_or_default();
-            let (from, to) = (current.tag.clone(), notify.tag.clone());
-            let what = Happening::Available { from, to, reported: status.reported.clone(), why };
-            decision.news.push(News { container: status.name.clone(), what });
-            status.reported = Some(notify.tag.clone());
+            let why = verdict.map(|verdict| verdict.explain(&policy, &current, notify)).unwrap_or_default();
+            decision.tell(status, current.tag.clone(), notify.tag.clone(), why);
         }
         (Some(_), _) => {}
         // Nothing to report any more; should it come back, it is news again.
@@ -211,31 +215,69 @@ fn choose(
     }
 }
 
-/// The newest tags that are newer than the current one and were refused, each with the rule that refused it.
-fn refused(policy: &Policy, current: &Tagged, candidates: &[Tagged], verdicts: &[Verdict]) -> Vec<RefusedTag> {
-    let mut refused: Vec<(&Tagged, &Verdict)> =
-        candidates.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_near_miss()).collect();
-    let newest_first =
-        |(one, _): &(&Tagged, &Verdict), (two, _): &(&Tagged, &Verdict)| match (&one.version, &two.version) {
-            (Some(one_version), Some(two_version)) => {
-                two_version.order(one_version).then_with(|| one.tag.cmp(&two.tag))
-            }
-            _ => one.tag.cmp(&two.tag),
-        };
-    // A repository may have thousands of near misses, and only a handful is shown: they alone are worth sorting.
-    if refused.len() > MOST_REFUSED {
-        refused.select_nth_unstable_by(MOST_REFUSED, newest_first);
-        refused.truncate(MOST_REFUSED);
+/// A container whose tag moves.
+fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, moving: Moving) {
+    let Moving { image, tag, registry, members, running, preference, inquiry } = moving;
+    let is_pinned = image.digest().is_some();
+    let ruling = decide_moving(&MovingTag {
+        registry: registry.as_ref(),
+        index_members: &members,
+        running: &running,
+        restarted_for: container.restarted_for.as_ref().filter(|_| !is_pinned),
+        preference,
+        // Another digest in the image is another image, which nodes pull whatever the policy says, unless it says never.
+        pull_policy: if is_pinned { PullPolicy::Always } else { container.pull_policy },
+    });
+    status.newest_applicable = Some(tag.clone());
+    status.newest = Some(tag.clone());
+    if !matches!(ruling, MovingRuling::Notify { .. }) {
+        status.reported = None;
     }
-    refused.sort_unstable_by(newest_first);
-    refused
-        .into_iter()
-        .map(|(tagged, verdict)| RefusedTag {
-            tag: tagged.tag.clone(),
-            reason: verdict.reason().to_owned(),
-            message: verdict.explain(policy, current, tagged),
-        })
-        .collect()
+    match ruling {
+        MovingRuling::UpToDate => {}
+        MovingRuling::Restart { to } if is_pinned => {
+            "Update".clone_into(&mut status.decision);
+            decision.change(container, &image, &tag, Some(&to), inquiry);
+        }
+        MovingRuling::Restart { to } => {
+            "Restart".clone_into(&mut status.decision);
+            let (from, to_image) = (container.image.clone(), container.image.clone());
+            let (index, name) = (container.index, container.name.clone());
+            let change = Change { index, container: name, from, to: to_image, restart_for: Some(to.clone()) };
+            decision.updates.push(Update { change, tag, digest: Some(to), inquiry });
+        }
+        MovingRuling::Notify { to } => {
+            "Notify".clone_into(&mut status.decision);
+            let to = format!("{tag}@{to}");
+            if status.reported.as_ref() != Some(&to) {
+                let why = "the tag points at another image than the pods run, and latest is Notify".to_owned();
+                decision.tell(status, tag, to, why);
+            }
+        }
+        MovingRuling::CannotPull { why } => {
+            "Failed".clone_into(&mut status.decision);
+            status.problem = Some(why.clone());
+            let message = format!("the tag {tag} has moved, and {why}");
+            decision.problems.push(ContainerProblem::of_user(&status.name, "CannotPull", message));
+        }
+        MovingRuling::Unknown { why } => {
+            "Unknown".clone_into(&mut status.decision);
+            status.problem = Some(format!("whether the tag {tag} has moved is not known: {why}"));
+        }
+    }
+}
+
+impl Happening {
+    /// An update went on.
+    pub(super) fn reached(update: &UpdateStatus, milestone: Milestone) -> Self {
+        Self::Reached {
+            from: update.from.clone(),
+            to: update.to.clone(),
+            restart_for: update.digest.clone().filter(|_| update.is_restart()),
+            started: update.started.0,
+            milestone,
+        }
+    }
 }
 
 impl ContainerProblem {
@@ -244,13 +286,51 @@ impl ContainerProblem {
             container: container.to_owned(),
             reason: problem.reason(),
             message: chain(problem),
-            is_about_the_registry: problem.is_about_the_registry(),
+            is_registry_reached: problem.is_about_the_registry().then_some(false),
             retry: problem.retry(),
         }
+    }
+
+    /// Something that only a human can mend, although the registry has answered.
+    fn of_user(container: &str, reason: &'static str, message: String) -> Self {
+        let container = container.to_owned();
+        Self { container, reason, message, is_registry_reached: Some(true), retry: Retry::OnChange }
     }
 }
 
 impl Decision {
+    /// Has the image of `container` set to that tag, and to that digest if there is one.
+    fn change(
+        &mut self,
+        container: &Container,
+        image: &ImageReference,
+        tag: &str,
+        digest: Option<&Digest>,
+        inquiry: Inquiry,
+    ) {
+        let tagged = match digest {
+            Some(digest) => image.with_tag_and_digest(tag, digest.clone()),
+            None => image.with_tag(tag),
+        };
+        // The tag comes from a registry, which may spell what no image reference can hold; a verdict has sorted those out.
+        let Ok(tagged) = tagged else { return };
+        let change = Change {
+            index: container.index,
+            container: container.name.clone(),
+            from: container.image.clone(),
+            to: tagged.to_string(),
+            restart_for: None,
+        };
+        self.updates.push(Update { change, tag: tag.to_owned(), digest: digest.cloned(), inquiry });
+    }
+
+    /// Has people told that `to` is available, and remembers that in `status`.
+    fn tell(&mut self, status: &mut ContainerStatus, from: String, to: String, why: String) {
+        let reported = status.reported.replace(to.clone());
+        let what = Happening::Available { from, to, reported, why };
+        self.news.push(News { container: status.name.clone(), what });
+    }
+
     /// Time until a check makes sense again: the interval, or sooner where a failure says so, or later where it asks for that.
     pub fn next_check(&self) -> Duration {
         let wait = |problem: &ContainerProblem| match problem.retry {

@@ -1,24 +1,38 @@
 //! Step three's input: the workload, the tags, their versions, the rollout. Reads, and changes nothing.
 //!
-//! Needs the client (through the watch of Deployments) and the registries. Fails only if there is no workload; what goes wrong with one
-//! container is a [`Problem`] of that container, and the others go on.
+//! Needs the client (through the watch of Deployments, and for Secrets and pods) and the registries. Fails only if there is no workload;
+//! what goes wrong with one container is a [`Problem`] of that container, and the others go on.
 
+mod choice;
+mod problem;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use k8supdater_core::image::ImageReference;
-use k8supdater_core::policy::{Policy, Tagged};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8supdater_core::image::{Digest, ImageReference};
+use k8supdater_core::policy::Platform;
+use k8supdater_core::policy::moving::RunningImage;
 use k8supdater_runtime::manifest::Kind;
-use thiserror::Error;
+use tokio::sync::OnceCell;
+
+pub use choice::{Choice, Moving};
+pub use problem::Problem;
 
 use super::Context;
-use super::validate::{Exception, PluginUse, Target};
-use crate::failure::Retry;
-use crate::plugin::{NotServing, Serving, SettingsError};
-use crate::registry::{ListError, ParseError, parse};
+use super::validate::{Plan, PluginUse, Target};
+use crate::credentials::Wallet;
+use crate::registry::{Inquiry, ParseError, parse};
 use crate::workload::WorkloadError;
-use crate::workload::containers::{Container, containers};
+use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
+use crate::workload::patch::Template;
+use crate::workload::pods::running;
 use crate::workload::rollout::{Rollout, rollout};
+
+/// The one tag that always moves, and that is meant where there is none.
+const LATEST: &str = "latest";
 
 /// What is, as far as it can be known.
 #[derive(Debug)]
@@ -27,10 +41,10 @@ pub struct Observed {
     pub target: Target,
     /// How far the workload's rollout is.
     pub rollout: Rollout,
+    /// What else a change has to know.
+    pub template: Template,
     /// Its containers, in the order of the pod template.
     pub containers: Vec<ObservedContainer>,
-    /// Kept so that the step that acts uses the plugin that was asked here.
-    pub registry: Option<Arc<Serving>>,
 }
 
 /// One container.
@@ -42,103 +56,16 @@ pub struct ObservedContainer {
     pub state: Result<Choice, Problem>,
 }
 
-/// What a container's policy can choose from.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one per container, and nearly all of them are the large one")]
-pub enum Choice {
-    /// The user wants it left alone.
-    Ignored,
-    /// These tags.
-    Tags {
-        /// The image reference in the spec.
-        image: ImageReference,
-        /// Which rules hold.
-        policy: Policy,
-        /// The tag in the spec, which is a version.
-        current: Tagged,
-        /// All tags of the repository, as far as they are known.
-        candidates: Arc<[Tagged]>,
-    },
-}
-
-/// Why a container cannot be judged now.
-#[derive(Debug, Error)]
-pub enum Problem {
-    /// Its image is not an image reference.
-    #[error("the image {image:?} is no image reference")]
-    Image {
-        /// As in the spec.
-        image: String,
-        /// What is wrong with it.
-        #[source]
-        cause: k8supdater_core::image::ParseError,
-    },
-    /// Its image has no tag that could be compared.
-    #[error(
-        "the image {image} {why}; give it a tag that is a version, such as 1.2.3, or ignore the container in spec.containers"
-    )]
-    NoVersion {
-        /// As in the spec.
-        image: String,
-        /// What it has instead.
-        why: String,
-    },
-    /// A plugin that is needed does not serve.
-    #[error(transparent)]
-    Plugin(#[from] NotServing),
-    /// The registry's tags are not known.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// The version parser failed.
-    #[error("cannot read tags as versions with plugin {plugin}")]
-    Parse {
-        /// Its name.
-        plugin: String,
-        /// Why.
-        #[source]
-        cause: ParseError,
-    },
-    /// The version parser's settings are not what its schema allows.
-    #[error("the settings for plugin {plugin} are refused")]
-    Settings {
-        /// Its name.
-        plugin: String,
-        /// Which one and why.
-        #[source]
-        cause: SettingsError,
-    },
-}
-
-impl Problem {
-    /// A fixed CamelCase word for conditions, Events and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Image { .. } => "InvalidImage",
-            Self::NoVersion { .. } => "NoVersion",
-            Self::Plugin(err) => err.reason(),
-            Self::List(err) => err.reason(),
-            Self::Parse { cause: ParseError::Call(err), .. } => err.reason(),
-            Self::Parse { cause: ParseError::Settings(_), .. } | Self::Settings { .. } => "InvalidSettings",
-        }
-    }
-
-    /// When trying again makes sense.
-    pub fn retry(&self) -> Retry {
-        match self {
-            Self::List(err) => err.retry(),
-            Self::Parse { cause: ParseError::Call(_), .. } => Retry::BackOff,
-            Self::Image { .. }
-            | Self::NoVersion { .. }
-            | Self::Plugin(_)
-            | Self::Parse { cause: ParseError::Settings(_), .. }
-            | Self::Settings { .. } => Retry::OnChange,
-        }
-    }
-
-    /// Whether the registry, rather than the user or a version parser, stands in the way.
-    pub fn is_about_the_registry(&self) -> bool {
-        matches!(self, Self::List(_))
-    }
+/// What all containers of a workload share while it is looked at.
+struct Look<'a> {
+    ctx: &'a Context,
+    target: &'a Target,
+    deployment: &'a Deployment,
+    wallet: Wallet,
+    pull_secrets: PullSecrets,
+    node_selector: BTreeMap<String, String>,
+    /// Asked for once, and only if a tag moves.
+    pods: OnceCell<Vec<Pod>>,
 }
 
 /// Reads all that a decision needs.
@@ -149,54 +76,159 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
     // A watch may lag behind what this operator wrote itself; what it wrote is in the status.
     let written = target.before.containers.iter().filter_map(|container| container.update.as_ref()?.generation).max();
     let deployment = ctx.workloads.read(&target.handler.namespace, &target.deployment, written).await?;
-    let rollout = rollout(&deployment);
-    let registry = ctx.plugins.serving(&target.registry.plugin, Kind::Registry);
-    let parser = ctx.plugins.serving(&target.parser.plugin, Kind::VersionParser);
+    let look = Look {
+        ctx,
+        target: &target,
+        deployment: &deployment,
+        wallet: Wallet::new(&ctx.client, &target.handler.namespace),
+        pull_secrets: pull_secrets(&deployment),
+        node_selector: node_selector(&deployment),
+        pods: OnceCell::new(),
+    };
     let observing = containers(&deployment).into_iter().map(|container| async {
-        let state = observe_container(ctx, &target, &container, registry.as_ref(), parser.as_ref()).await;
+        let state = match target.plan_of(&container.name) {
+            None => Ok(Choice::Ignored),
+            Some(plan) => look.container(plan, &container).await,
+        };
         ObservedContainer { container, state }
     });
     let containers = join_all(observing).await;
-    Ok(Observed { rollout, containers, registry: registry.ok(), target })
+    Ok(Observed { rollout: rollout(&deployment), template: Template::of(&deployment), containers, target })
 }
 
-async fn observe_container(
-    ctx: &Context,
-    target: &Target,
-    container: &Container,
-    registry: Result<&Arc<Serving>, &NotServing>,
-    parser: Result<&Arc<Serving>, &NotServing>,
-) -> Result<Choice, Problem> {
-    let policy = match target.exceptions.get(&container.name) {
-        Some(Exception::Ignore) => return Ok(Choice::Ignored),
-        Some(Exception::Policy(policy)) => policy.clone(),
-        None => target.policy.clone(),
-    };
-    let image: ImageReference = match container.image.parse() {
-        Ok(image) => image,
-        Err(cause) => return Err(Problem::Image { image: container.image.clone(), cause }),
-    };
-    let no_version = |why: String| Problem::NoVersion { image: container.image.clone(), why };
-    if image.digest().is_some() {
-        return Err(no_version("is pinned to a digest".to_owned()));
+impl Look<'_> {
+    async fn container(&self, plan: &Plan, container: &Container) -> Result<Choice, Problem> {
+        let image: ImageReference = match container.image.parse() {
+            Ok(image) => image,
+            Err(cause) => return Err(Problem::Image { image: container.image.clone(), cause }),
+        };
+        let tag = match (image.tag(), image.digest()) {
+            (Some(tag), _) => tag.to_owned(),
+            (None, None) => LATEST.to_owned(),
+            (None, Some(_)) => {
+                let why = "is pinned to a digest and has no tag".to_owned();
+                return Err(Problem::NoVersion { image: container.image.clone(), why });
+            }
+        };
+        let current = if tag == LATEST { None } else { self.current(plan, container, &tag).await? };
+        let inquiry = self.inquiry(plan, &image).await?;
+        match current {
+            Some(mut current) => {
+                current.digest = image.digest().cloned();
+                self.tags(plan, image, current, inquiry).await
+            }
+            None => Ok(Choice::Moving(Box::new(self.moving(plan, container, image, tag, inquiry).await?))),
+        }
     }
-    let Some(tag) = image.tag() else {
-        return Err(no_version("has no tag, which means latest".to_owned()));
-    };
-    let (registry, parser) = (registry.map_err(Clone::clone)?, parser.map_err(Clone::clone)?);
-    let PluginUse { plugin, settings } = &target.parser;
-    let settings = parser.settings(settings).map_err(|cause| Problem::Settings { plugin: plugin.clone(), cause })?;
-    let parse_failed = |cause: ParseError| Problem::Parse { plugin: plugin.clone(), cause };
 
-    // The current tag need not be in the registry any more, so it is read by itself.
-    let current = parse(&parser.component, vec![tag.to_string()], &settings).await.map_err(parse_failed)?;
-    let mut current = match current.first() {
-        Some(current) if current.version.is_some() => current.clone(),
-        _ => return Err(no_version(format!("has the tag {tag}, which plugin {plugin} does not read as a version"))),
-    };
-    let listing = ctx.registries.list_tags(registry, &image, &target.registry.settings, target.interval).await?;
-    let candidates = listing.versions(&parser.component, &settings).await.map_err(parse_failed)?;
-    current.digest =
-        candidates.iter().find(|listed| listed.tag == current.tag).and_then(|listed| listed.digest.clone());
-    Ok(Choice::Tags { image, policy, current, candidates })
+    /// The current tag as a version; none if it is one that moves. It need not be in the registry any more, so it is read by itself.
+    async fn current(
+        &self,
+        plan: &Plan,
+        container: &Container,
+        tag: &str,
+    ) -> Result<Option<k8supdater_core::policy::Tagged>, Problem> {
+        let PluginUse { plugin, settings } = &plan.parser;
+        let parser = self.ctx.plugins.serving(plugin, Kind::VersionParser)?;
+        let settings = parser.settings(settings).map_err(|cause| Problem::settings(plugin, cause))?;
+        let parsed = parse(&parser.component, vec![tag.to_owned()], &settings).await;
+        let parsed = parsed.map_err(|cause| Problem::Parse { plugin: plugin.clone(), cause })?;
+        match parsed.first() {
+            Some(current) if current.version.is_some() => Ok(Some(current.clone())),
+            _ if plan.latest.follows_any => Ok(None),
+            _ => {
+                let why = format!("has the tag {tag}, which plugin {plugin} does not read as a version");
+                Err(Problem::NoVersion { image: container.image.clone(), why })
+            }
+        }
+    }
+
+    async fn inquiry(&self, plan: &Plan, image: &ImageReference) -> Result<Inquiry, Problem> {
+        let PluginUse { plugin, settings } = &plan.registry;
+        let registry = self.ctx.plugins.serving(plugin, Kind::Registry)?;
+        let settings = registry.settings(settings).map_err(|cause| Problem::settings(plugin, cause))?;
+        let secret = plan.secret.as_ref();
+        let credentials = self.wallet.credentials(&self.pull_secrets, secret, &registry, image, &settings).await?;
+        Ok(Inquiry::new(registry, image.clone(), settings, credentials))
+    }
+
+    async fn tags(
+        &self,
+        plan: &Plan,
+        image: ImageReference,
+        mut current: k8supdater_core::policy::Tagged,
+        inquiry: Inquiry,
+    ) -> Result<Choice, Problem> {
+        let PluginUse { plugin, settings } = &plan.parser;
+        let parser = self.ctx.plugins.serving(plugin, Kind::VersionParser)?;
+        let settings = parser.settings(settings).map_err(|cause| Problem::settings(plugin, cause))?;
+        let listing = self.ctx.registries.list_tags(&inquiry, self.target.interval).await?;
+        let failed = |cause: ParseError| Problem::Parse { plugin: plugin.clone(), cause };
+        let candidates = listing.versions(&parser.component, &settings).await.map_err(failed)?;
+        if current.digest.is_none() {
+            current.digest = listing.detail(&current.tag).and_then(|detail| detail.digest);
+        }
+        let mut policy = plan.policy.clone();
+        policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
+        let choice = choice::Tags { image, policy, current, candidates, inquiry };
+        Ok(Choice::Tags(Box::new(choice.look_closer(&self.ctx.registries, self.target.interval).await)))
+    }
+
+    async fn moving(
+        &self,
+        plan: &Plan,
+        container: &Container,
+        image: ImageReference,
+        tag: String,
+        inquiry: Inquiry,
+    ) -> Result<Moving, Problem> {
+        let registries = &self.ctx.registries;
+        let digest = registries.digest(&inquiry, &tag, self.target.interval).await?.digest;
+        let running = match image.digest() {
+            Some(pinned) => vec![RunningImage { digest: pinned.clone() }],
+            None => running(self.pods().await?, &container.name),
+        };
+        // What pods run may be the image for their platform behind the index that the tag points at: worth a look only where they differ.
+        let differs = |digest: &Digest| running.iter().any(|running| running.digest != *digest);
+        let members = match &digest {
+            Some(digest) if differs(digest) => {
+                let detail = registries.images(&inquiry, &tag, self.target.interval).await?;
+                if detail.digest.as_ref() == Some(digest) { detail.members } else { Vec::new() }
+            }
+            _ => Vec::new(),
+        };
+        Ok(Moving { image, tag, registry: digest, members, running, preference: plan.latest.preference, inquiry })
+    }
+
+    async fn pods(&self) -> Result<&Vec<Pod>, Problem> {
+        self.pods.get_or_try_init(|| self.ctx.workloads.pods(self.deployment)).await.map_err(Problem::Pods)
+    }
+}
+
+/// The platforms that a candidate must have: those of the nodes, as far as the `current` image has them too. Nodes that it cannot run on
+/// are none of this workload's.
+fn needed(nodes: Vec<Platform>, current: Option<&[Platform]>) -> Vec<Platform> {
+    let Some(current) = current.filter(|_| nodes.len() > 1) else { return nodes };
+    nodes.into_iter().filter(|platform| current.contains(platform)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_needs_the_platforms_on_which_the_current_image_can_run() {
+        let platforms = |architectures: &[&str]| -> Vec<Platform> {
+            architectures.iter().map(|architecture| Platform::new("linux", *architecture)).collect()
+        };
+        let check = |nodes: &[&str], current: Option<&[&str]>, expected: &[&str]| {
+            let current = current.map(platforms);
+            assert_eq!(needed(platforms(nodes), current.as_deref()), platforms(expected), "{nodes:?} {current:?}");
+        };
+        check(&["amd64", "arm64"], None, &["amd64", "arm64"]);
+        check(&["amd64", "arm64"], Some(&["amd64", "s390x"]), &["amd64"]);
+        check(&["amd64", "arm64"], Some(&["arm64", "amd64"]), &["amd64", "arm64"]);
+        check(&["amd64"], Some(&["arm64"]), &["amd64"]);
+        check(&[], Some(&["arm64"]), &[]);
+    }
 }

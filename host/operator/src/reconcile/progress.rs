@@ -22,23 +22,39 @@ pub enum Milestone {
     Overtaken,
 }
 
-/// The state of `update` now that the spec says `image` and the rollout is where it is.
+/// What is to be seen of a container.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The image in the spec.
+    pub image: &'a str,
+    /// The digest for which the workload was restarted.
+    pub restarted_for: Option<&'a str>,
+    /// How far the workload's rollout is.
+    pub rollout: &'a Rollout,
+}
+
+/// Where the spec is on the way of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    After,
+    Elsewhere,
+}
+
+/// The state of `update` now that the container looks like `seen`.
 ///
-/// An announced update whose image is still the old one stays announced: the operator was stopped before it acted, and the decision
-/// that follows acts again or announces something better. A failed rollout that recovers counts as finished.
-pub fn advance(
-    update: &UpdateStatus,
-    image: &str,
-    rollout: &Rollout,
-    now: Timestamp,
-) -> (UpdateStatus, Option<Milestone>) {
+/// An announced update that is not to be seen stays announced: the operator was stopped before it acted, and the decision that follows
+/// acts again or announces something better. A failed rollout that recovers counts as finished.
+pub fn advance(update: &UpdateStatus, seen: Seen<'_>, now: Timestamp) -> (UpdateStatus, Option<Milestone>) {
     let ended =
         |phase, milestone| (UpdateStatus { phase, finished: Some(Time(now)), ..update.clone() }, Some(milestone));
     let going_on = |milestone| (UpdateStatus { phase: UpdatePhase::RollingOut, ..update.clone() }, milestone);
+    let place = place(update, seen);
+    let rollout = seen.rollout;
     match update.phase {
         UpdatePhase::Finished | UpdatePhase::Overtaken => (update.clone(), None),
-        UpdatePhase::Announced if image == update.from => (update.clone(), None),
-        UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed if image != update.to => {
+        UpdatePhase::Announced if place == Place::Before => (update.clone(), None),
+        UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed if place != Place::After => {
             ended(UpdatePhase::Overtaken, Milestone::Overtaken)
         }
         UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed => match rollout {
@@ -51,6 +67,18 @@ pub fn advance(
             Rollout::Progressing { .. } if update.phase == UpdatePhase::Announced => going_on(Some(Milestone::Began)),
             Rollout::Progressing { .. } => going_on(None),
         },
+    }
+}
+
+fn place(update: &UpdateStatus, seen: Seen<'_>) -> Place {
+    // A restart leaves the image as it is; the annotation tells that it was made.
+    let is_made = !update.is_restart() || update.digest.as_deref() == seen.restarted_for;
+    if seen.image == update.to && is_made {
+        Place::After
+    } else if seen.image == update.from {
+        Place::Before
+    } else {
+        Place::Elsewhere
     }
 }
 
@@ -72,11 +100,37 @@ mod tests {
             started: Time(start),
             finished: None,
         };
-        let (next, milestone) = advance(&update, image, rollout, now);
+        let seen = Seen { image, restarted_for: None, rollout };
+        let (next, milestone) = advance(&update, seen, now);
         assert_eq!((next.phase, milestone.clone()), expected, "{phase:?} {image} {rollout:?}");
         assert_eq!(next.finished.is_some(), milestone.is_some_and(|milestone| milestone != Milestone::Began));
         // Looking again at the same state is silent.
-        assert_eq!(advance(&next, image, rollout, now), (next.clone(), None));
+        assert_eq!(advance(&next, seen, now), (next.clone(), None));
+    }
+
+    #[test]
+    fn a_restart_is_seen_by_its_annotation() {
+        let now = Timestamp::from_second(200).unwrap();
+        let check = |phase: UpdatePhase, image: &str, restarted_for: Option<&str>, expected: UpdatePhase| {
+            let update = UpdateStatus {
+                from: "app:latest".to_owned(),
+                to: "app:latest".to_owned(),
+                phase,
+                digest: Some("new".to_owned()),
+                generation: None,
+                started: Time(now),
+                finished: None,
+            };
+            let (next, _) = advance(&update, Seen { image, restarted_for, rollout: &Rollout::Finished }, now);
+            assert_eq!(next.phase, expected, "{phase:?} {image} {restarted_for:?}");
+        };
+        check(Announced, "app:latest", None, Announced);
+        check(Announced, "app:latest", Some("old"), Announced);
+        check(Announced, "app:latest", Some("new"), Finished);
+        check(Announced, "app:1", Some("old"), Overtaken);
+        check(RollingOut, "app:latest", Some("new"), Finished);
+        // Somebody has set the pod template back, annotations and all.
+        check(RollingOut, "app:latest", Some("old"), Overtaken);
     }
 
     #[test]

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8supdater_core::policy::moving::LatestPreference;
 use k8supdater_core::policy::{Frontier, PatternError, Policy, Precision, TagPattern};
 use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
 use crate::api::versioning_handler as api;
-use crate::api::versioning_handler::{Settings, VersioningHandler, VersioningHandlerStatus};
+use crate::api::versioning_handler::{
+    ContainerOptions, RegistryOptions, SecretReference, Settings, VersionParserOptions, VersioningHandler,
+    VersioningHandlerStatus,
+};
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
 /// The plugin that reads versions where a handler names none.
@@ -22,12 +26,8 @@ pub struct Target {
     pub handler: HandlerRef,
     /// Name of the Deployment, in the handler's namespace.
     pub deployment: String,
-    /// Who lists the tags.
-    pub registry: PluginUse,
-    /// Who reads them as versions.
-    pub parser: PluginUse,
-    /// The policy of containers without an exception.
-    pub policy: Policy,
+    /// How containers without an exception are looked after.
+    pub plan: Plan,
     /// Exceptions by container.
     pub exceptions: BTreeMap<String, Exception>,
     /// Time between two checks.
@@ -36,6 +36,31 @@ pub struct Target {
     pub is_suspended: bool,
     /// What was known before.
     pub before: VersioningHandlerStatus,
+}
+
+/// How a container is looked after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Which tags are applied and reported.
+    pub policy: Policy,
+    /// Who lists the tags.
+    pub registry: PluginUse,
+    /// The Secret for the registry that the handler brings.
+    pub secret: Option<SecretReference>,
+    /// Who reads the tags as versions.
+    pub parser: PluginUse,
+    /// What to do about tags that move.
+    pub latest: Latest,
+}
+
+/// What to do about tags that move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// When one has moved.
+    pub preference: LatestPreference,
+    /// Whether every tag that is no version is one that moves, rather than `latest` alone: whoever says what to do about such tags has
+    /// one.
+    pub follows_any: bool,
 }
 
 /// Which object speaks.
@@ -61,12 +86,12 @@ pub struct PluginUse {
 }
 
 /// What is different for one container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Exception {
     /// It is left alone.
     Ignore,
-    /// It has its own policy.
-    Policy(Policy),
+    /// It is looked after in its own way.
+    Plan(Box<Plan>),
 }
 
 /// A spec that cannot be followed. The API server refuses most of these; an object may be older than its schema.
@@ -171,19 +196,33 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
         allow_prereleases: tags.prereleases,
         include: pattern(tags.include, "tags.include")?,
         exclude: pattern(tags.exclude, "tags.exclude")?,
+        flavor: pattern(tags.flavor, "tags.flavor")?,
         precision: match spec.precision {
             api::Precision::Any => Precision::Any,
             api::Precision::Same => Precision::Same,
+        },
+        // Which nodes there are is observed, not specified.
+        platforms: Vec::new(),
+    };
+    let plan = Plan {
+        policy,
+        registry: registry_use(spec.containerregistry.clone(), spec.registry.as_ref()),
+        secret: spec.registry.as_ref().and_then(|registry| registry.secret_ref.clone()),
+        parser: match &spec.version_parser {
+            Some(parser) => parser_use(parser),
+            None => PluginUse { plugin: DEFAULT_PARSER.to_owned(), settings: Settings::new() },
+        },
+        latest: Latest {
+            preference: spec.latest.map_or(config.latest, preference),
+            follows_any: spec.latest.is_some(),
         },
     };
     let mut exceptions = BTreeMap::new();
     for container in &spec.containers {
         let field = format!("containers[{}].frontier", container.name);
-        let exception = match frontier(container.frontier, &field)? {
-            _ if container.ignore => Exception::Ignore,
-            Some(frontier) => Exception::Policy(Policy { frontier, ..policy.clone() }),
-            None => continue,
-        };
+        let frontier = frontier(container.frontier, &field)?;
+        let exception =
+            if container.ignore { Exception::Ignore } else { Exception::Plan(Box::new(plan.but(container, frontier))) };
         exceptions.insert(container.name.clone(), exception);
     }
     let interval = match spec.interval {
@@ -198,21 +237,63 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
     };
     Ok(Target {
         deployment: spec.deployment.clone(),
-        registry: PluginUse {
-            plugin: spec.containerregistry.clone(),
-            settings: spec.registry.as_ref().map(|registry| registry.settings.clone()).unwrap_or_default(),
-        },
-        parser: match &spec.version_parser {
-            Some(parser) => PluginUse { plugin: parser.plugin.clone(), settings: parser.settings.clone() },
-            None => PluginUse { plugin: DEFAULT_PARSER.to_owned(), settings: Settings::new() },
-        },
-        policy,
+        plan,
         exceptions,
         interval,
         is_suspended: spec.suspend,
         before: handler.status.clone().unwrap_or_default(),
         handler: reference,
     })
+}
+
+impl Target {
+    /// How the container is looked after; none if it is left alone.
+    pub fn plan_of(&self, container: &str) -> Option<&Plan> {
+        match self.exceptions.get(container) {
+            Some(Exception::Ignore) => None,
+            Some(Exception::Plan(plan)) => Some(plan),
+            None => Some(&self.plan),
+        }
+    }
+}
+
+impl Plan {
+    /// This plan with what is different for `container`.
+    ///
+    /// Settings and Secret of a registry belong together, and to one plugin: a container that names either brings both.
+    fn but(&self, container: &ContainerOptions, frontier: Option<Frontier>) -> Self {
+        let mut plan = self.clone();
+        if let Some(frontier) = frontier {
+            plan.policy.frontier = frontier;
+        }
+        if container.containerregistry.is_some() || container.registry.is_some() {
+            let plugin = container.containerregistry.clone().unwrap_or_else(|| plan.registry.plugin.clone());
+            plan.registry = registry_use(plugin, container.registry.as_ref());
+            plan.secret = container.registry.as_ref().and_then(|registry| registry.secret_ref.clone());
+        }
+        if let Some(parser) = &container.version_parser {
+            plan.parser = parser_use(parser);
+        }
+        if let Some(latest) = container.latest {
+            plan.latest = Latest { preference: preference(latest), follows_any: true };
+        }
+        plan
+    }
+}
+
+fn registry_use(plugin: String, options: Option<&RegistryOptions>) -> PluginUse {
+    PluginUse { plugin, settings: options.map(|options| options.settings.clone()).unwrap_or_default() }
+}
+
+fn parser_use(options: &VersionParserOptions) -> PluginUse {
+    PluginUse { plugin: options.plugin.clone(), settings: options.settings.clone() }
+}
+
+fn preference(latest: api::Latest) -> LatestPreference {
+    match latest {
+        api::Latest::Update => LatestPreference::Update,
+        api::Latest::Notify => LatestPreference::Notify,
+    }
 }
 
 #[cfg(test)]
@@ -237,33 +318,61 @@ mod tests {
     #[test]
     fn what_the_spec_does_not_say_comes_from_the_operator() {
         let target = check(json!({})).unwrap();
-        assert_eq!(target.policy.frontier, Frontier::new(3).unwrap());
+        let plan = &target.plan;
+        assert_eq!(plan.policy.frontier, Frontier::new(3).unwrap());
         assert_eq!(target.interval, Duration::from_mins(1));
-        assert_eq!(target.parser.plugin, "pep440");
-        assert!(!target.policy.allow_prereleases && !target.is_suspended && target.exceptions.is_empty());
+        assert_eq!((plan.parser.plugin.as_str(), plan.registry.plugin.as_str()), ("pep440", "oci"));
+        assert_eq!(plan.latest, Latest { preference: LatestPreference::Notify, follows_any: false });
+        assert!(!plan.policy.allow_prereleases && !target.is_suspended && target.exceptions.is_empty());
+        assert_eq!((&plan.secret, target.plan_of("any")), (&None, Some(plan)));
     }
 
     #[test]
     fn what_the_spec_says_wins() {
         let target = check(json!({
             "frontier": 2, "interval": "90s", "suspend": true, "precision": "Same",
-            "tags": {"include": "[0-9.]+", "exclude": "9\\..*", "prereleases": true},
+            "tags": {"include": "[0-9.]+", "exclude": "9\\..*", "flavor": "-alpine.*", "prereleases": true},
             "versionParser": {"plugin": "semver", "settings": {"range": ">=1"}},
-            "registry": {"settings": {"pageSize": 5}},
-            "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 1}, {"name": "web"}],
+            "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login", "slot": "registry"}},
+            "latest": "Update",
         }))
         .unwrap();
-        assert_eq!((target.policy.frontier, target.interval), (Frontier::new(2).unwrap(), Duration::from_secs(90)));
-        assert!(target.is_suspended && target.policy.allow_prereleases);
-        assert_eq!((target.parser.plugin.as_str(), target.registry.settings.len()), ("semver", 1));
-        assert!(
-            target.policy.include.as_ref().is_some_and(|pattern| pattern.matches("1.2") && !pattern.matches("v1.2"))
-        );
-        assert!(target.policy.exclude.as_ref().is_some_and(|pattern| pattern.matches("9.1")));
-        let db = Policy { frontier: Frontier::new(1).unwrap(), ..target.policy.clone() };
-        assert_eq!((db.precision, db.allow_prereleases), (Precision::Same, true));
-        let expected = [("db".to_owned(), Exception::Policy(db)), ("proxy".to_owned(), Exception::Ignore)];
-        assert_eq!(target.exceptions, BTreeMap::from(expected));
+        let Plan { policy, registry, secret, parser, latest } = &target.plan;
+        assert_eq!((policy.frontier, target.interval), (Frontier::new(2).unwrap(), Duration::from_secs(90)));
+        assert!(target.is_suspended && policy.allow_prereleases && policy.precision == Precision::Same);
+        assert_eq!((parser.plugin.as_str(), registry.settings.len()), ("semver", 1));
+        assert_eq!(*secret, Some(SecretReference { name: "login".to_owned(), slot: Some("registry".to_owned()) }));
+        assert_eq!(*latest, Latest { preference: LatestPreference::Update, follows_any: true });
+        let matches = |pattern: &Option<TagPattern>, text: &str| pattern.as_ref().unwrap().matches(text);
+        assert!(matches(&policy.include, "1.2") && !matches(&policy.include, "v1.2"));
+        assert!(matches(&policy.exclude, "9.1") && matches(&policy.flavor, "-alpine3.19"));
+    }
+
+    #[test]
+    fn containers_differ_in_what_they_name_only() {
+        let target = check(json!({
+            "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login"}},
+            "containers": [
+                {"name": "proxy", "ignore": true},
+                {"name": "db", "frontier": 1},
+                {"name": "app", "containerregistry": "gitlab", "latest": "Notify", "versionParser": {"plugin": "date"}},
+                {"name": "job", "registry": {"settings": {"pageSize": 7}}},
+                {"name": "web"},
+            ],
+        }))
+        .unwrap();
+        let plan = |container: &str| target.plan_of(container).unwrap();
+        assert_eq!(target.plan_of("proxy"), None);
+        assert_eq!(plan("web"), &target.plan);
+        let db = Policy { frontier: Frontier::new(1).unwrap(), ..target.plan.policy.clone() };
+        assert_eq!(plan("db"), &Plan { policy: db, ..target.plan.clone() });
+        let app = plan("app");
+        assert_eq!((app.registry.plugin.as_str(), app.parser.plugin.as_str()), ("gitlab", "date"));
+        assert!(app.registry.settings.is_empty() && app.secret.is_none(), "they are for the plugin oci");
+        assert_eq!(app.latest, Latest { preference: LatestPreference::Notify, follows_any: true });
+        let job = plan("job");
+        assert_eq!((job.registry.plugin.as_str(), &job.registry.settings["pageSize"]), ("oci", &json!(7)));
+        assert_eq!(job.secret, None);
     }
 
     #[test]

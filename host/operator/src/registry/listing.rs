@@ -1,9 +1,10 @@
 //! The tags of one repository at one time, and the versions that parsers read from them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use k8supdater_core::policy::Tagged;
+use k8supdater_core::image::Digest;
+use k8supdater_core::policy::{Platform, Tagged};
 use k8supdater_runtime::wit::registry::Tag;
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
@@ -14,9 +15,38 @@ type Reading = (String, String);
 /// The tags of one repository, as a registry listed them.
 #[derive(Debug)]
 pub struct Listing {
-    tags: Vec<Tag>,
+    tags: Vec<Listed>,
     /// Versions by parser (digest) and settings: they are a pure function of these and the tags, so they live as long as the listing.
     versions: Mutex<HashMap<Reading, Arc<[Tagged]>>>,
+}
+
+/// One tag, without what is the same for many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    name: String,
+    digest: Option<Digest>,
+    pushed: Option<u64>,
+    /// None if the registry did not tell.
+    images: Option<Images>,
+}
+
+/// The images behind a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Images {
+    platforms: Arc<[Platform]>,
+    /// Kept only where one tag was asked for: in a listing they would take more memory than all the rest.
+    digests: Vec<Digest>,
+}
+
+/// What is known about one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// What it points at, if the registry tells.
+    pub digest: Option<Digest>,
+    /// What it runs on, if the registry tells.
+    pub platforms: Option<Arc<[Platform]>>,
+    /// The image manifests behind it, one for each platform; empty if nobody has asked for them, or the registry does not tell.
+    pub members: Vec<Digest>,
 }
 
 /// Why tags could not be read as versions.
@@ -32,7 +62,22 @@ pub enum ParseError {
 
 impl Listing {
     /// `tags` without duplicates, sorted by name, so that two listings of the same tags are equal.
-    pub fn new(mut tags: Vec<Tag>) -> Self {
+    pub fn new(tags: Vec<Tag>) -> Self {
+        Self::of(listed(tags, false))
+    }
+
+    /// The answer to a question about single tags, which keeps all that was told.
+    pub(super) fn detailed(tags: Vec<Tag>) -> Self {
+        Self::of(listed(tags, true))
+    }
+
+    /// This listing with `news` laid over it: tags of the same name are replaced.
+    pub(super) fn updated(&self, news: Vec<Tag>) -> Self {
+        // The first of the same name stays.
+        Self::of(listed(news, false).into_iter().chain(self.tags.iter().cloned()).collect())
+    }
+
+    fn of(mut tags: Vec<Listed>) -> Self {
         tags.sort_by(|one, other| one.name.cmp(&other.name));
         tags.dedup_by(|one, other| one.name == other.name);
         Self { tags, versions: Mutex::default() }
@@ -40,9 +85,15 @@ impl Listing {
 
     /// Whether both hold the same tags with the same details.
     pub fn has_same_tags(&self, other: &Self) -> bool {
-        let key = |tag: &Tag| (tag.digest.clone(), tag.pushed);
-        self.tags.len() == other.tags.len()
-            && self.tags.iter().zip(&other.tags).all(|(one, two)| one.name == two.name && key(one) == key(two))
+        self.tags == other.tags
+    }
+
+    /// What is known about one tag; none if it is not listed.
+    pub fn detail(&self, tag: &str) -> Option<Detail> {
+        let place = self.tags.binary_search_by(|listed| listed.name.as_str().cmp(tag)).ok()?;
+        let Listed { digest, images, .. } = self.tags.get(place)?.clone();
+        let (platforms, members) = images.map_or((None, Vec::new()), |images| (Some(images.platforms), images.digests));
+        Some(Detail { digest, platforms, members })
     }
 
     /// All tags with their versions, as `parser` reads them; sorted by tag. Read once per listing, parser and settings.
@@ -57,14 +108,38 @@ impl Listing {
         // Two who come at the same time both parse; the results are equal, and it takes milliseconds.
         let names = self.tags.iter().map(|tag| tag.name.clone()).collect();
         let parsed = parse(parser, names, settings).await?;
-        // A digest that is none is as good as one that is not told.
-        let digest = |tag: &Tag| tag.digest.as_deref().and_then(|digest| digest.parse().ok());
-        let parsed =
-            parsed.iter().zip(&self.tags).map(|(tagged, tag)| Tagged { digest: digest(tag), ..tagged.clone() });
+        let parsed = parsed.iter().zip(&self.tags).map(|(tagged, listed)| Tagged {
+            digest: listed.digest.clone(),
+            platforms: listed.images.as_ref().map(|images| Arc::clone(&images.platforms)),
+            ..tagged.clone()
+        });
         let parsed: Arc<[Tagged]> = parsed.collect();
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&parsed));
         Ok(parsed)
     }
+}
+
+/// `tags` as they are kept. A digest that is none is as good as one that is not told.
+fn listed(tags: Vec<Tag>, with_digests: bool) -> Vec<Listed> {
+    let mut shared: HashSet<Arc<[Platform]>> = HashSet::new();
+    let mut kept = Vec::with_capacity(tags.len());
+    for Tag { name, digest, pushed, images } in tags {
+        let digest = digest.and_then(|digest| digest.parse().ok());
+        let images = (!images.is_empty()).then(|| {
+            let platforms: BTreeSet<Platform> =
+                images.iter().map(|image| Platform::new(&image.os, &image.architecture)).collect();
+            let platforms: Arc<[Platform]> = platforms.into_iter().collect();
+            // Nearly all tags of a repository have the same platforms.
+            let platforms = shared.get(&platforms).cloned().unwrap_or_else(|| {
+                shared.insert(Arc::clone(&platforms));
+                platforms
+            });
+            let digests = images.iter().filter(|_| with_digests).filter_map(|image| image.digest.parse().ok());
+            Images { platforms, digests: digests.collect() }
+        });
+        kept.push(Listed { name, digest, pushed, images });
+    }
+    kept
 }
 
 /// Reads `tags` as versions, in the same order.
@@ -79,10 +154,20 @@ pub async fn parse(parser: &Component, tags: Vec<String>, settings: &str) -> Res
 
 #[cfg(test)]
 mod tests {
+    use k8supdater_runtime::wit::registry::Image;
+
     use super::*;
 
-    fn tag(name: &str, digest: Option<&str>) -> Tag {
-        Tag { name: name.to_owned(), digest: digest.map(str::to_owned), pushed: None }
+    fn digest(digit: char) -> String {
+        format!("sha256:{}", digit.to_string().repeat(64))
+    }
+
+    fn tag(name: &str, digest_digit: Option<char>) -> Tag {
+        Tag { name: name.to_owned(), digest: digest_digit.map(digest), pushed: None, images: Vec::new() }
+    }
+
+    fn image(architecture: &str, digit: char) -> Image {
+        Image { digest: digest(digit), os: "linux".to_owned(), architecture: architecture.to_owned(), variant: None }
     }
 
     #[test]
@@ -91,6 +176,31 @@ mod tests {
         let two = Listing::new(vec![tag("1.1", None), tag("1.0", None), tag("1.1", None)]);
         assert!(one.has_same_tags(&two));
         assert!(!one.has_same_tags(&Listing::new(vec![tag("1.0", None)])));
-        assert!(!one.has_same_tags(&Listing::new(vec![tag("1.0", Some("sha256:a")), tag("1.1", None)])));
+        assert!(!one.has_same_tags(&Listing::new(vec![tag("1.0", Some('a')), tag("1.1", None)])));
+        let strange = Tag { digest: Some("md5:1".to_owned()), ..tag("1.0", None) };
+        assert!(one.has_same_tags(&Listing::new(vec![strange, tag("1.1", None)])));
+    }
+
+    #[test]
+    fn news_are_laid_over_what_is_known() {
+        let known = Listing::new(vec![tag("1.0", Some('a')), tag("1.1", Some('b'))]);
+        let updated = known.updated(vec![tag("1.2", Some('d')), tag("1.1", Some('c'))]);
+        let expected = Listing::new(vec![tag("1.0", Some('a')), tag("1.1", Some('c')), tag("1.2", Some('d'))]);
+        assert!(updated.has_same_tags(&expected), "{updated:?}");
+        assert!(known.updated(Vec::new()).has_same_tags(&known));
+    }
+
+    #[test]
+    fn platforms_are_known_as_far_as_the_registry_tells_and_kept_once() {
+        let multi = |name: &str| Tag { images: vec![image("arm64", '1'), image("amd64", '2')], ..tag(name, Some('f')) };
+        let (linux_amd, linux_arm) = (Platform::new("linux", "amd64"), Platform::new("linux", "arm64"));
+        let listing = Listing::new(vec![multi("1"), multi("2"), tag("3", None)]);
+        let (one, two) = (listing.detail("1").unwrap(), listing.detail("2").unwrap());
+        assert_eq!(one.platforms.as_deref(), Some([linux_amd, linux_arm].as_slice()));
+        assert!(Arc::ptr_eq(one.platforms.as_ref().unwrap(), two.platforms.as_ref().unwrap()));
+        assert_eq!((one.members, listing.detail("3").unwrap().platforms), (vec![], None));
+        assert_eq!(listing.detail("4"), None);
+        let detail = Listing::detailed(vec![multi("1")]).detail("1").unwrap();
+        assert_eq!(detail.members, [digest('1').parse().unwrap(), digest('2').parse().unwrap()]);
     }
 }

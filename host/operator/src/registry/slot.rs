@@ -1,4 +1,4 @@
-//! The place of one listing: who asks, waits for whoever is asking already.
+//! The place of one answer: who asks, waits for whoever is asking already.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ const BACKOFF_CAP: Duration = Duration::from_mins(10);
 /// (<https://github.com/jetstack/version-checker/blob/main/pkg/client/util/http_backoff_test.go>).
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
+/// How long a listing may be brought up to date by what is new since, before the whole of it is asked for: what was deleted meanwhile is
+/// known only then.
+const WHOLE_AGAIN: Duration = Duration::from_hours(24);
+
 /// One listing, or why there is none, and when the registry may be asked again.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -27,8 +31,49 @@ pub(super) struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    listing: Option<(Arc<Listing>, Instant)>,
+    known: Option<Known>,
     failure: Option<Failure>,
+    /// Which credential was good.
+    attempt: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    listing: Arc<Listing>,
+    asked: Instant,
+    /// With what the next listing can go on, and when the last one was made without.
+    checkpoint: Option<(Vec<u8>, Instant)>,
+}
+
+/// Where the last answer ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resume {
+    /// What the plugin wants to be given again.
+    pub checkpoint: Option<Vec<u8>>,
+    /// Which credential was good.
+    pub attempt: usize,
+}
+
+/// How much of a repository an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All tags.
+    Whole,
+    /// At least those that are new since the checkpoint.
+    News,
+    /// One tag in detail.
+    Detail,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What the plugin said.
+    pub answer: Answer,
+    /// How much of the repository that is.
+    pub extent: Extent,
+    /// Which credential was good.
+    pub attempt: usize,
 }
 
 #[derive(Debug)]
@@ -50,10 +95,10 @@ impl Slot {
     pub(super) async fn get<Asking>(
         &self,
         max_age: Duration,
-        ask: impl FnOnce() -> Asking,
+        ask: impl FnOnce(Resume) -> Asking,
     ) -> Result<Arc<Listing>, Failed>
     where
-        Asking: Future<Output = Result<Answer, ListCause>>,
+        Asking: Future<Output = Result<Found, ListCause>>,
     {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let mut state = self.state.lock().await;
@@ -62,14 +107,22 @@ impl Slot {
             if now < failure.again {
                 return Err(Failed { cause: Arc::clone(&failure.cause), wait: failure.again - now });
             }
-        } else if let Some((listing, since)) = &state.listing
-            && now.duration_since(*since) < max_age
+        } else if let Some(known) = &state.known
+            && now.duration_since(known.asked) < max_age
         {
-            return Ok(Arc::clone(listing));
+            return Ok(Arc::clone(&known.listing));
         }
-        match ask().await {
-            Ok(answer) => Ok(state.succeed(Listing::new(answer.tags))),
+        match ask(state.resume(now)).await {
+            Ok(found) => Ok(state.succeed(found, now)),
             Err(cause) => Err(state.fail(cause)),
+        }
+    }
+
+    /// Has the next listing made from scratch, and soon.
+    pub(super) async fn forget_checkpoint(&self) {
+        let mut state = self.state.lock().await;
+        if let Some(known) = &mut state.known {
+            known.checkpoint = None;
         }
     }
 
@@ -86,14 +139,31 @@ impl Slot {
 }
 
 impl State {
-    /// Keeps `listing`; if it says what the last one said, the last one goes on, with the versions that were read from it.
-    fn succeed(&mut self, listing: Listing) -> Arc<Listing> {
-        let listing = match self.listing.take() {
-            Some((known, _)) if known.has_same_tags(&listing) => known,
+    fn resume(&self, now: Instant) -> Resume {
+        let checkpoint = self.known.as_ref().and_then(|known| known.checkpoint.as_ref());
+        let checkpoint = checkpoint.filter(|(_, whole)| now.duration_since(*whole) < WHOLE_AGAIN);
+        Resume { checkpoint: checkpoint.map(|(checkpoint, _)| checkpoint.clone()), attempt: self.attempt }
+    }
+
+    /// Keeps what was found; if it says what the last listing said, that one goes on, with the versions that were read from it.
+    fn succeed(&mut self, found: Found, asked: Instant) -> Arc<Listing> {
+        let Found { answer, extent, attempt } = found;
+        let known = self.known.take();
+        let whole = known.as_ref().and_then(|known| known.checkpoint.as_ref()).map(|(_, whole)| *whole);
+        let whole = whole.filter(|_| extent == Extent::News).unwrap_or(asked);
+        let listing = match (extent, &known) {
+            (Extent::News, Some(known)) => known.listing.updated(answer.tags),
+            (Extent::Detail, _) => Listing::detailed(answer.tags),
+            (Extent::Whole | Extent::News, _) => Listing::new(answer.tags),
+        };
+        let listing = match known {
+            Some(known) if known.listing.has_same_tags(&listing) => known.listing,
             _ => Arc::new(listing),
         };
         self.failure = None;
-        self.listing = Some((Arc::clone(&listing), Instant::now()));
+        self.attempt = attempt;
+        let checkpoint = answer.checkpoint.map(|checkpoint| (checkpoint, whole));
+        self.known = Some(Known { listing: Arc::clone(&listing), asked, checkpoint });
         listing
     }
 
@@ -114,20 +184,24 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use k8supdater_runtime::wit::registry::Tag;
+
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn answer() -> Answer {
-        Answer { tags: Vec::new() }
+    fn found(tags: &[&str]) -> Found {
+        let tag = |name: &&str| Tag { name: (*name).to_owned(), digest: None, pushed: None, images: Vec::new() };
+        let answer = Answer { tags: tags.iter().map(tag).collect(), checkpoint: None };
+        Found { answer, extent: Extent::Whole, attempt: 0 }
     }
 
     #[tokio::test]
     async fn many_who_ask_at_once_cause_one_question() {
         let (slot, asked) = (Slot::default(), AtomicUsize::new(0));
-        let ask = || async {
+        let ask = |_| async {
             asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
-            Ok(answer())
+            Ok(found(&[]))
         };
         let minute = Duration::from_mins(1);
         let (a, b, c) = tokio::join!(slot.get(minute, ask), slot.get(minute, ask), slot.get(minute, ask));
@@ -138,18 +212,61 @@ mod tests {
     #[tokio::test]
     async fn an_old_listing_is_asked_for_again_and_kept_if_nothing_changed() {
         let slot = Slot::default();
-        let first = slot.get(Duration::ZERO, || async { Ok(answer()) }).await.unwrap();
-        let second = slot.get(Duration::ZERO, || async { Ok(answer()) }).await.unwrap();
+        let first = slot.get(Duration::ZERO, async |_| Ok(found(&["1"]))).await.unwrap();
+        let second = slot.get(Duration::ZERO, async |_| Ok(found(&["1"]))).await.unwrap();
         assert!(Arc::ptr_eq(&first, &second));
+        let third = slot.get(Duration::ZERO, async |_| Ok(found(&["1", "2"]))).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &third));
+    }
+
+    #[tokio::test]
+    async fn what_is_new_since_the_checkpoint_is_laid_over_what_is_known() {
+        let slot = Slot::default();
+        // What it was resumed with, and the tags that are known afterwards.
+        let ask = async |tags: &'static [&'static str], extent: Extent, checkpoint: Option<u8>, attempt: usize| {
+            let mut resumed = Resume::default();
+            let listing = slot.get(Duration::ZERO, async |resume| {
+                resumed = resume;
+                let mut found = Found { extent, attempt, ..found(tags) };
+                found.answer.checkpoint = checkpoint.map(|checkpoint| vec![checkpoint]);
+                Ok(found)
+            });
+            let listing = listing.await.unwrap();
+            let known = ["1", "2", "3"].into_iter().filter(|tag| listing.detail(tag).is_some()).collect::<String>();
+            (resumed.checkpoint, resumed.attempt, known)
+        };
+        assert_eq!(ask(&["1", "2"], Extent::Whole, Some(7), 1).await, (None, 0, "12".to_owned()));
+        assert_eq!(ask(&["3"], Extent::News, Some(8), 1).await, (Some(vec![7]), 1, "123".to_owned()));
+        assert_eq!(ask(&[], Extent::News, Some(8), 2).await, (Some(vec![8]), 1, "123".to_owned()));
+        slot.forget_checkpoint().await;
+        assert_eq!(ask(&["1", "3"], Extent::Whole, Some(9), 0).await, (None, 2, "13".to_owned()));
+        assert_eq!(ask(&[], Extent::News, None, 0).await, (Some(vec![9]), 0, "13".to_owned()));
+        assert_eq!(ask(&["2"], Extent::Whole, None, 0).await, (None, 0, "2".to_owned()));
+    }
+
+    #[test]
+    fn the_whole_is_asked_for_again_after_a_day_of_news() {
+        let (mut state, start) = (State::default(), Instant::now());
+        let found = |extent| {
+            let mut found = Found { extent, ..found(&[]) };
+            found.answer.checkpoint = Some(vec![1]);
+            found
+        };
+        state.succeed(found(Extent::Whole), start);
+        state.succeed(found(Extent::News), start + WHOLE_AGAIN / 2);
+        assert!(state.resume(start + WHOLE_AGAIN / 2).checkpoint.is_some());
+        assert!(state.resume(start + WHOLE_AGAIN).checkpoint.is_none());
+        state.succeed(found(Extent::Whole), start + WHOLE_AGAIN);
+        assert!(state.resume(start + WHOLE_AGAIN).checkpoint.is_some());
     }
 
     #[tokio::test]
     async fn after_a_failure_nobody_asks_before_its_time() {
         let slot = Slot::default();
-        let limited = || async { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30))))) };
+        let limited = async |_| { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30))))) };
         let failed = slot.get(Duration::ZERO, limited).await.unwrap_err();
         assert!(failed.wait >= Duration::from_secs(30), "{:?}", failed.wait);
-        let again = slot.get(Duration::ZERO, || async { Ok(answer()) }).await.unwrap_err();
+        let again = slot.get(Duration::ZERO, async |_| Ok(found(&[]))).await.unwrap_err();
         assert!(Arc::ptr_eq(&failed.cause, &again.cause));
     }
 
@@ -157,7 +274,7 @@ mod tests {
     async fn an_absurd_wait_is_capped() {
         let slot = Slot::default();
         let absurd =
-            || async { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX))))) };
+            async |_| { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX))))) };
         assert!(slot.get(Duration::ZERO, absurd).await.unwrap_err().wait <= LONGEST_WAIT);
     }
 }

@@ -1,6 +1,13 @@
 //! The containers of a pod template, as far as images go. Pure.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PodSpec;
+use k8supdater_core::image::Digest;
+use k8supdater_core::policy::moving::PullPolicy;
+
+use super::restart;
 
 /// One container of a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,12 +18,27 @@ pub struct Container {
     pub name: String,
     /// Its image as written; empty if there is none.
     pub image: String,
+    /// When nodes pull it.
+    pub pull_policy: PullPolicy,
+    /// The digest for which the workload was last restarted by this operator.
+    pub restarted_for: Option<Digest>,
+}
+
+/// Where the pods of a workload get the logins for their registries from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullSecrets {
+    /// Names in the pod template, in its order.
+    pub names: Vec<String>,
+    /// The `ServiceAccount` whose pull secrets count where the pod template names none
+    /// (<https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#serviceaccount-admission-controller>).
+    pub service_account: String,
 }
 
 /// The containers of `deployment`, in the order of the pod template.
 pub fn containers(deployment: &Deployment) -> Vec<Container> {
-    let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    pod.map(|pod| pod.containers.as_slice())
+    let restarts = restart::restarts(deployment);
+    pod(deployment)
+        .map(|pod| pod.containers.as_slice())
         .unwrap_or_default()
         .iter()
         .enumerate()
@@ -24,6 +46,38 @@ pub fn containers(deployment: &Deployment) -> Vec<Container> {
             index,
             name: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),
+            pull_policy: pull_policy(container.image_pull_policy.as_deref()),
+            restarted_for: restarts.get(&container.name).cloned(),
         })
         .collect()
+}
+
+/// The pull secrets of `deployment`.
+pub fn pull_secrets(deployment: &Deployment) -> PullSecrets {
+    let pod = pod(deployment);
+    let named = pod.and_then(|pod| pod.image_pull_secrets.as_deref()).unwrap_or_default();
+    let account = pod.and_then(|pod| pod.service_account_name.clone()).filter(|name| !name.is_empty());
+    PullSecrets {
+        names: named.iter().map(|reference| reference.name.clone()).collect(),
+        service_account: account.unwrap_or_else(|| "default".to_owned()),
+    }
+}
+
+/// The labels that a node must have to run the pods of `deployment`.
+pub fn node_selector(deployment: &Deployment) -> BTreeMap<String, String> {
+    pod(deployment).and_then(|pod| pod.node_selector.clone()).unwrap_or_default()
+}
+
+/// The API server fills in what is missing, so another value than these three is one that does not exist yet: the careful reading is that
+/// a restart may not pull.
+fn pull_policy(policy: Option<&str>) -> PullPolicy {
+    match policy {
+        Some("Always") => PullPolicy::Always,
+        Some("Never") => PullPolicy::Never,
+        _ => PullPolicy::IfNotPresent,
+    }
+}
+
+fn pod(deployment: &Deployment) -> Option<&PodSpec> {
+    deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())
 }

@@ -1,66 +1,119 @@
-//! The one change that the operator makes to a workload: other images for some of its containers.
+//! The one change that the operator makes to a workload: other images for some of its containers, and annotations that restart it.
 //!
 //! A JSON Patch (RFC 6902) that first *tests* the images and names which the decision was made on. If anybody changed them meanwhile,
 //! the API server refuses the whole patch, and nothing of theirs is overwritten.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{Patch, PatchOperation, ReplaceOperation, TestOperation};
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, TestOperation};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8supdater_core::image::Digest;
 use kube::Api;
 use kube::api::PatchParams;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::restart::{self, RESTARTED_AT, RESTARTED_FOR};
 use super::{WorkloadError, Workloads};
 
-/// Another image for one container.
+/// What is done to one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageChange {
+pub struct Change {
     /// Place of the container in the pod template, from 0.
     pub index: usize,
     /// Name of the container at that place.
     pub container: String,
     /// Image that the decision was made on.
     pub from: String,
-    /// Image to be set.
+    /// Image to be set; the same for a restart.
     pub to: String,
+    /// The digest for which the workload is restarted.
+    pub restart_for: Option<Digest>,
 }
 
-/// The patch for `changes`: all tests first, images before names, then the replacements.
-fn image_patch(changes: &[ImageChange]) -> Patch {
-    let path = |change: &ImageChange, field: &str| {
+/// What a patch has to know of the pod template beside the containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// `metadata.generation` of the Deployment.
+    pub generation: Option<i64>,
+    /// Whether the template has annotations.
+    pub has_annotations: bool,
+    /// For which digests the workload was restarted before.
+    pub restarts: BTreeMap<String, Digest>,
+}
+
+impl Template {
+    /// The pod template of `deployment`.
+    pub fn of(deployment: &Deployment) -> Self {
+        Self {
+            generation: deployment.metadata.generation,
+            has_annotations: restart::annotations(deployment).is_some(),
+            restarts: restart::restarts(deployment),
+        }
+    }
+}
+
+/// The patch for `changes`: all tests first, images before names, then the replacements, then what restarts.
+fn patch(changes: &[Change], template: &Template, now: Timestamp) -> Patch {
+    let path = |change: &Change, field: &str| {
         PointerBuf::from_tokens(["spec", "template", "spec", "containers", &change.index.to_string(), field])
     };
-    let test = |change: &ImageChange, field: &str, value: &str| {
-        PatchOperation::Test(TestOperation { path: path(change, field), value: Value::from(value) })
-    };
-    let images = changes.iter().map(|change| test(change, "image", &change.from));
-    let names = changes.iter().map(|change| test(change, "name", &change.container));
-    let replacements = changes.iter().map(|change| {
+    let test = |path: PointerBuf, value: Value| PatchOperation::Test(TestOperation { path, value });
+    let images = changes.iter().map(|change| test(path(change, "image"), change.from.as_str().into()));
+    let names = changes.iter().map(|change| test(path(change, "name"), change.container.as_str().into()));
+    let replacements = changes.iter().filter(|change| change.restart_for.is_none()).map(|change| {
         PatchOperation::Replace(ReplaceOperation {
             path: path(change, "image"),
             value: Value::from(change.to.as_str()),
         })
     });
-    Patch(images.chain(names).chain(replacements).collect())
+    let mut operations: Vec<PatchOperation> = images.chain(names).collect();
+    let restarted = changes.iter().filter_map(|change| Some((change.container.clone(), change.restart_for.clone()?)));
+    let restarted: BTreeMap<String, Digest> = restarted.collect();
+    if restarted.is_empty() {
+        operations.extend(replacements);
+        return Patch(operations);
+    }
+    // What the annotations are based on can only be tested as a whole.
+    operations.push(test(PointerBuf::from_tokens(["metadata", "generation"]), template.generation.into()));
+    operations.extend(replacements);
+    let annotations = ["spec", "template", "metadata", "annotations"];
+    let add = |path: PointerBuf, value: Value| PatchOperation::Add(AddOperation { path, value });
+    if !template.has_annotations {
+        operations.push(add(PointerBuf::from_tokens(annotations), Value::Object(Map::new())));
+    }
+    let containers: BTreeMap<String, Digest> = template.restarts.clone().into_iter().chain(restarted).collect();
+    let values = [(RESTARTED_AT, seconds(now)), (RESTARTED_FOR, restart::format(&containers))];
+    operations.extend(values.into_iter().map(|(name, value)| {
+        add(PointerBuf::from_tokens(annotations.into_iter().chain([name])), Value::from(value))
+    }));
+    Patch(operations)
+}
+
+/// As `kubectl rollout restart` writes it: RFC 3339 without fractions.
+fn seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
 impl Workloads {
-    /// Sets the images of `changes` in one patch, so that several containers make one rollout. Returns the generation that the
-    /// Deployment then has.
+    /// Makes `changes` in one patch, so that several containers make one rollout. Returns the generation that the Deployment then has.
     ///
     /// Not cancel-safe in the sense that the API server may have accepted the patch when the future is dropped; doing it again is
-    /// harmless, because the tests then fail.
+    /// harmless, because the tests then fail, or, for a restart, because it is not decided again for the same digest.
     ///
     /// # Errors
     /// [`WorkloadError::Overtaken`] if an image or the order of containers is not what `changes` expect.
-    pub async fn patch_images(
+    pub async fn patch(
         &self,
         namespace: &str,
         name: &str,
-        changes: &[ImageChange],
+        changes: &[Change],
+        template: &Template,
+        now: Timestamp,
     ) -> Result<Option<i64>, WorkloadError> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let patch = kube::api::Patch::<Deployment>::Json(image_patch(changes));
+        let patch = kube::api::Patch::<Deployment>::Json(patch(changes, template, now));
         let params = PatchParams { field_manager: Some("k8supdater".to_owned()), ..PatchParams::default() };
         match api.patch(name, &params, &patch).await {
             Ok(patched) => Ok(patched.metadata.generation),
@@ -79,15 +132,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn every_change_is_guarded_by_tests_that_come_first() {
-        let change = |index, container: &str, from: &str, to: &str| ImageChange {
+    fn change(index: usize, container: &str, from: &str, to: &str) -> Change {
+        Change {
             index,
             container: container.to_owned(),
             from: from.to_owned(),
             to: to.to_owned(),
-        };
-        let patch = image_patch(&[change(0, "web", "app:1", "app:2"), change(2, "proxy", "envoy:1", "envoy:3")]);
+            restart_for: None,
+        }
+    }
+
+    fn digest(digit: &str) -> Digest {
+        format!("sha256:{}", digit.repeat(64)).parse().unwrap()
+    }
+
+    #[test]
+    fn every_change_is_guarded_by_tests_that_come_first() {
+        let changes = [change(0, "web", "app:1", "app:2"), change(2, "proxy", "envoy:1", "envoy:3")];
+        let patch = patch(&changes, &Template::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(
             serde_json::to_value(patch).unwrap(),
             json!([
@@ -99,5 +161,33 @@ mod tests {
                 {"op": "replace", "path": "/spec/template/spec/containers/2/image", "value": "envoy:3"},
             ])
         );
+    }
+
+    #[test]
+    fn a_restart_adds_two_annotations_and_keeps_all_others() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let restart = Change { restart_for: Some(digest("b")), ..change(0, "web", "app:latest", "app:latest") };
+        let mut template = Template {
+            generation: Some(7),
+            has_annotations: true,
+            restarts: [("web".to_owned(), digest("a")), ("db".to_owned(), digest("c"))].into(),
+        };
+        let annotation = |name: &str| format!("/spec/template/metadata/annotations/{name}");
+        let restarted_for = format!("db={},web={}", digest("c"), digest("b"));
+        let annotations = [
+            json!({"op": "add", "path": annotation("kubectl.kubernetes.io~1restartedAt"), "value": "2023-11-14T22:13:20Z"}),
+            json!({"op": "add", "path": annotation("k8supdater.dev~1restarted-for"), "value": restarted_for}),
+        ];
+        let tests = [
+            json!({"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "app:latest"}),
+            json!({"op": "test", "path": "/spec/template/spec/containers/0/name", "value": "web"}),
+            json!({"op": "test", "path": "/metadata/generation", "value": 7}),
+        ];
+        let found = serde_json::to_value(patch(std::slice::from_ref(&restart), &template, now)).unwrap();
+        assert_eq!(found, Value::from([tests.as_slice(), &annotations].concat()));
+        template.has_annotations = false;
+        let found = serde_json::to_value(patch(&[restart], &template, now)).unwrap();
+        let empty = json!({"op": "add", "path": "/spec/template/metadata/annotations", "value": {}});
+        assert_eq!(found, Value::from([tests.as_slice(), &[empty], &annotations].concat()));
     }
 }

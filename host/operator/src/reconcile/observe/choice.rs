@@ -1,0 +1,130 @@
+//! What there is to choose from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8supdater_core::image::{Digest, ImageReference};
+use k8supdater_core::policy::moving::{LatestPreference, RunningImage};
+use k8supdater_core::policy::{self, Policy, Tagged};
+use tracing::debug;
+
+use super::needed;
+use crate::failure::chain;
+use crate::registry::{Detail, Inquiry, Registries};
+
+/// What a container's policy can choose from.
+#[derive(Debug)]
+pub enum Choice {
+    /// The user wants it left alone.
+    Ignored,
+    /// These tags.
+    Tags(Box<Tags>),
+    /// What its tag points at now.
+    Moving(Box<Moving>),
+}
+
+/// The tags of a repository, for a container whose tag is a version.
+#[derive(Debug)]
+pub struct Tags {
+    /// The image reference in the spec.
+    pub image: ImageReference,
+    /// Which rules hold.
+    pub policy: Policy,
+    /// The tag in the spec.
+    pub current: Tagged,
+    /// All tags of the repository, as far as they are known.
+    pub candidates: Arc<[Tagged]>,
+    /// Whom to ask about a tag once more before it is applied.
+    pub inquiry: Inquiry,
+}
+
+/// What a tag that moves points at, and what runs.
+#[derive(Debug)]
+pub struct Moving {
+    /// The image reference in the spec.
+    pub image: ImageReference,
+    /// Its tag; `latest` if it has none.
+    pub tag: String,
+    /// What the tag points at, if the registry tells.
+    pub registry: Option<Digest>,
+    /// The images behind that, if it is an index and they have been asked for.
+    pub members: Vec<Digest>,
+    /// What runs, or what the reference is pinned to.
+    pub running: Vec<RunningImage>,
+    /// What the owner wants.
+    pub preference: LatestPreference,
+    /// Whom to ask about the tag once more before the workload is restarted.
+    pub inquiry: Inquiry,
+}
+
+/// Most tags that are looked at more closely in one check. Each may cost a pull.
+const MOST_LOOKS: usize = 4;
+/// How long the images behind a tag are taken to stay. Version tags hardly ever change, and a digest is asked for once more before it is
+/// applied.
+const KEPT: Duration = Duration::from_hours(24);
+
+impl Tags {
+    /// Asks for what is not known about the tags that would win: what they run on, where nodes are known, and their digest, where the
+    /// image is pinned to one. What cannot be had stays unknown, which refuses nothing.
+    pub(super) async fn look_closer(mut self, registries: &Registries, interval: Duration) -> Self {
+        let nodes = std::mem::take(&mut self.policy.platforms);
+        if let [only] = nodes.as_slice() {
+            self.policy.platforms = vec![only.clone()];
+        } else if !nodes.is_empty() && self.winners().next().is_some() {
+            // Several platforms: those count on which the current image can run.
+            let current = registries.images(&self.inquiry, &self.current.tag, KEPT).await.ok();
+            let current = current.and_then(|detail| detail.platforms);
+            self.policy.platforms = needed(nodes, current.as_deref());
+        }
+        let mut looked = Vec::new();
+        while looked.len() < MOST_LOOKS {
+            let Some(winner) = self.winners().find(|winner| !looked.contains(&winner.tag) && self.is_unclear(winner)) else {
+                break;
+            };
+            let tag = winner.tag.clone();
+            match self.detail(registries, &tag, interval).await {
+                Some(detail) => self.learn(&tag, detail),
+                None => {}
+            }
+            looked.push(tag);
+        }
+        self
+    }
+
+    fn winners(&self) -> impl Iterator<Item = &Tagged> {
+        let ruling = policy::decide(&self.policy, &self.current, &self.candidates);
+        [ruling.update, ruling.notify].into_iter().flatten().filter_map(|index| self.candidates.get(index))
+    }
+
+    fn is_unclear(&self, tagged: &Tagged) -> bool {
+        let lacks_digest = self.image.digest().is_some() && tagged.digest.is_none();
+        let lacks_platforms = !self.policy.platforms.is_empty() && tagged.platforms.is_none();
+        lacks_digest || lacks_platforms
+    }
+
+    async fn detail(&self, registries: &Registries, tag: &str, interval: Duration) -> Option<Detail> {
+        let ask = async |max_age: Duration| match registries.images(&self.inquiry, tag, max_age).await {
+            Ok(detail) => Some(detail),
+            Err(err) => {
+                debug!(tag, error = chain(&err), "images behind a tag not known");
+                None
+            }
+        };
+        let detail = ask(KEPT).await?;
+        let lacks = |detail: &Detail| {
+            let has = |platform| detail.platforms.as_ref().is_none_or(|platforms| platforms.contains(platform));
+            !self.policy.platforms.iter().all(has)
+        };
+        // Images for other platforms are often pushed some minutes later.
+        if lacks(&detail) { ask(interval).await } else { Some(detail) }
+    }
+
+    fn learn(&mut self, tag: &str, detail: Detail) {
+        let mut candidates = self.candidates.to_vec();
+        if let Some(candidate) = candidates.iter_mut().find(|candidate| candidate.tag == tag) {
+            candidate.digest = candidate.digest.take().or(detail.digest);
+            candidate.platforms = detail.platforms;
+        }
+        self.candidates = candidates.into();
+    }
+}

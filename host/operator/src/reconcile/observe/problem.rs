@@ -1,0 +1,104 @@
+//! Why a container cannot be judged.
+
+use thiserror::Error;
+
+use crate::credentials::CredentialError;
+use crate::failure::Retry;
+use crate::plugin::{NotServing, SettingsError};
+use crate::registry::{ListError, ParseError};
+use crate::workload::WorkloadError;
+
+/// Why a container cannot be judged now.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// Its image is not an image reference.
+    #[error("the image {image:?} is no image reference")]
+    Image {
+        /// As in the spec.
+        image: String,
+        /// What is wrong with it.
+        #[source]
+        cause: k8supdater_core::image::ParseError,
+    },
+    /// Its image has no tag that could be compared.
+    #[error(
+        "the image {image} {why}; give it a tag that is a version, such as 1.2.3, say in spec.latest what to do when a tag like this one \
+         moves, or ignore the container in spec.containers"
+    )]
+    NoVersion {
+        /// As in the spec.
+        image: String,
+        /// What it has instead.
+        why: String,
+    },
+    /// A plugin that is needed does not serve.
+    #[error(transparent)]
+    Plugin(#[from] NotServing),
+    /// The Secret that the handler names is of no use.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+    /// The registry's tags are not known.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// What the pods run is not known.
+    #[error("cannot see what the pods run")]
+    Pods(#[source] WorkloadError),
+    /// The version parser failed.
+    #[error("cannot read tags as versions with plugin {plugin}")]
+    Parse {
+        /// Its name.
+        plugin: String,
+        /// Why.
+        #[source]
+        cause: ParseError,
+    },
+    /// A plugin's settings are not what its schema allows.
+    #[error("the settings for plugin {plugin} are refused")]
+    Settings {
+        /// Its name.
+        plugin: String,
+        /// Which one and why.
+        #[source]
+        cause: SettingsError,
+    },
+}
+
+impl Problem {
+    pub(super) fn settings(plugin: &str, cause: SettingsError) -> Self {
+        Self::Settings { plugin: plugin.to_owned(), cause }
+    }
+
+    /// A fixed CamelCase word for conditions, Events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Image { .. } => "InvalidImage",
+            Self::NoVersion { .. } => "NoVersion",
+            Self::Plugin(err) => err.reason(),
+            Self::Credentials(err) => err.reason(),
+            Self::List(err) => err.reason(),
+            Self::Pods(err) => err.reason(),
+            Self::Parse { cause: ParseError::Call(err), .. } => err.reason(),
+            Self::Parse { cause: ParseError::Settings(_), .. } | Self::Settings { .. } => "InvalidSettings",
+        }
+    }
+
+    /// When trying again makes sense.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::List(err) => err.retry(),
+            Self::Pods(err) => err.retry(),
+            Self::Credentials(err) => err.retry(),
+            Self::Parse { cause: ParseError::Call(_), .. } => Retry::BackOff,
+            Self::Image { .. }
+            | Self::NoVersion { .. }
+            | Self::Plugin(_)
+            | Self::Parse { cause: ParseError::Settings(_), .. }
+            | Self::Settings { .. } => Retry::OnChange,
+        }
+    }
+
+    /// Whether the registry, rather than the user or a version parser, stands in the way.
+    pub fn is_about_the_registry(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}

@@ -1,0 +1,74 @@
+//! What the pods of a workload run.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8supdater_core::policy::moving::RunningImage;
+use kube::api::ListParams;
+use kube::core::Selector;
+use kube::{Api, ResourceExt};
+
+use super::{WorkloadError, Workloads};
+
+impl Workloads {
+    /// The pods of `deployment` that are not about to end. Asked for now: they are not watched, because only tags that move make them
+    /// interesting.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Api`].
+    pub async fn pods(&self, deployment: &Deployment) -> Result<Vec<Pod>, WorkloadError> {
+        let (namespace, name) = (deployment.namespace().unwrap_or_default(), deployment.name_any());
+        let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone()).unwrap_or_default();
+        // An API server takes no Deployment whose selector cannot be read; one that could would select every pod there is.
+        let Ok(selector) = Selector::try_from(selector) else { return Ok(Vec::new()) };
+        if selector.selects_all() {
+            return Ok(Vec::new());
+        }
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let listed = api.list(&ListParams::default().labels_from(&selector)).await;
+        let pods = listed.map_err(|err| WorkloadError::api("list the pods of", &namespace, &name, err))?;
+        Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
+    }
+}
+
+/// What `pods` run in `container`, each image once. Pods that do not tell are left out. Pure.
+pub fn running(pods: &[Pod], container: &str) -> Vec<RunningImage> {
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+    let mut images: Vec<RunningImage> = Vec::new();
+    for image in statuses.filter(|status| status.name == container).filter_map(|status| RunningImage::parse(&status.image_id)) {
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    images
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
+
+    use super::*;
+
+    #[test]
+    fn each_image_that_runs_is_named_once() {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let pod = |images: &[(&str, String)]| {
+            let status = |(name, image_id): &(&str, String)| ContainerStatus {
+                name: (*name).to_owned(),
+                image_id: image_id.clone(),
+                ..ContainerStatus::default()
+            };
+            let container_statuses = Some(images.iter().map(status).collect());
+            Pod { status: Some(PodStatus { container_statuses, ..PodStatus::default() }), ..Pod::default() }
+        };
+        let (one, two) = (format!("ghcr.io/a@{}", digest("1")), format!("ghcr.io/a@{}", digest("2")));
+        let pods = [
+            pod(&[("app", one.clone()), ("db", two.clone())]),
+            pod(&[("app", one)]),
+            pod(&[("app", String::new())]),
+            pod(&[("app", two)]),
+            Pod::default(),
+        ];
+        let found: Vec<String> = running(&pods, "app").iter().map(|image| image.digest.to_string()).collect();
+        assert_eq!(found, [digest("1"), digest("2")]);
+    }
+}
