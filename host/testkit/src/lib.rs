@@ -7,7 +7,8 @@
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
 //! - [`Registry`] pushes images to a real registry.
-//! - [`FakeRegistry`] speaks the same wire format, remembers what it was asked, and fails on demand.
+//! - [`FakeRegistry`] and [`FakeHub`] speak the wire formats of registries and of Docker Hub's API, remember what they were asked, and
+//!   fail on demand.
 //! - [`objects`] builds Deployments, handlers, plugins and ConfigMaps.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -16,6 +17,7 @@ pub mod objects;
 
 mod cluster;
 mod eventually;
+mod fake_hub;
 mod fake_registry;
 mod image;
 mod operator;
@@ -27,6 +29,7 @@ mod surroundings;
 
 pub use cluster::Cluster;
 pub use eventually::{PATIENCE, eventually};
+pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};
 pub use operator::{Exit, Operator};
 pub use registry::{IndexDigests, Registry};
