@@ -7,8 +7,8 @@
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
 //! - [`Registry`] pushes images to a real registry.
-//! - [`FakeRegistry`] and [`FakeHub`] speak the wire formats of registries and of Docker Hub's API, remember what they were asked, and
-//!   fail on demand.
+//! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
+//!   what they were asked, and fail on demand.
 //! - [`objects`] builds Deployments, handlers, plugins and ConfigMaps.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -17,6 +17,7 @@ pub mod objects;
 
 mod cluster;
 mod eventually;
+mod fake_gitlab;
 mod fake_hub;
 mod fake_registry;
 mod image;
@@ -29,6 +30,7 @@ mod surroundings;
 
 pub use cluster::Cluster;
 pub use eventually::{PATIENCE, eventually};
+pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
 pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};
 pub use operator::{Exit, Operator};
