@@ -6,7 +6,7 @@
 //! - [`Stage`] is what one test plays on: namespaces of its own, the operator's shipped rights, plugins, waiting with an account of
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
-//! - [`Registry`] pushes images to a real registry.
+//! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
 //!   what they were asked, and fail on demand.
 //! - [`objects`] builds Deployments, handlers, plugins and ConfigMaps.
@@ -22,6 +22,7 @@ mod fake_hub;
 mod fake_registry;
 mod image;
 mod operator;
+mod private_registry;
 mod rbac;
 mod registry;
 mod server;
@@ -34,6 +35,7 @@ pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
 pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};
 pub use operator::{Exit, Operator};
+pub use private_registry::{PrivateRegistry, TokenService};
 pub use registry::{IndexDigests, Registry};
 pub use server::Seen;
 pub use stage::Stage;

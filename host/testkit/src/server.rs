@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -121,7 +121,16 @@ impl<A: Api> Server<A> {
     /// # Panics
     /// When there is no free port.
     pub(crate) async fn start(api: impl FnOnce(SocketAddr) -> A) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), api).await
+    }
+
+    /// The same at another address of this machine.
+    ///
+    /// # Panics
+    /// When this machine does not have that address, or no free port.
+    pub(crate) async fn start_at(address: IpAddr, api: impl FnOnce(SocketAddr) -> A) -> Self {
+        let bound = TcpListener::bind((address, 0)).await;
+        let listener = bound.unwrap_or_else(|err| panic!("there is no free port at {address}: {err}"));
         let address = listener.local_addr().expect("a bound listener has an address");
         let state = State { api: api(address), faults: HashMap::new(), seen: Vec::new(), arrived: 0 };
         let shared = Shared(Arc::new(Mutex::new(state)));

@@ -91,9 +91,14 @@ impl<P> Seen<P> {
 
     /// The value of a parameter of the query, decoded.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let (_, query) = self.path.split_once('?')?;
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        self.queries(name).into_iter().next()
+    }
+
+    /// All values of a parameter that may be repeated.
+    pub(crate) fn queries(&self, name: &str) -> Vec<String> {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+        pairs.map(|(_, value)| value.into_owned()).collect()
     }
 }
 
