@@ -100,6 +100,11 @@ impl ControlPlane {
         self.registry.address()
     }
 
+    /// The program of the registry, for whoever wants one with another configuration.
+    pub fn registry_program(&self) -> &Path {
+        self.registry.program()
+    }
+
     /// A directory for files that belong to this run; removed with it.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -123,6 +128,7 @@ pub fn run() -> Result<()> {
     println!("\nexport KUBECONFIG={}", control_plane.kubeconfig().display());
     println!("export K8SUPDATER_TEST_KUBECONFIG={}", control_plane.kubeconfig().display());
     println!("export K8SUPDATER_TEST_REGISTRY={}", control_plane.registry());
+    println!("export K8SUPDATER_TEST_REGISTRY_PROGRAM={}", control_plane.registry_program().display());
     println!("\nlogs are in {}; Ctrl-C stops everything", control_plane.directory().display());
     loop {
         stop::sleep(Duration::from_secs(1))?;

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every check and every test, in steps that go on after a failure.
 //!
 //! What needs no cluster comes first. The cluster is a real control plane that is started here; the tests learn where it is from
-//! `K8SUPDATER_TEST_KUBECONFIG` and `K8SUPDATER_TEST_REGISTRY`, and find the packed plugins by `K8SUPDATER_TEST_PLUGINS`.
+//! `K8SUPDATER_TEST_KUBECONFIG` and `K8SUPDATER_TEST_REGISTRY`, and find the packed plugins by `K8SUPDATER_TEST_PLUGINS`. Tests that want a
+//! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names.
 
 use std::process::Command;
 
@@ -113,6 +114,7 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
             let mut cargo = test(&["--workspace", "--test", "cluster"]);
             cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
             cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
+            cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
             if !args.filter.is_empty() {
                 cargo.arg("--").args(&args.filter);
             }

@@ -1,23 +1,19 @@
-//! A registry for what a real one does not do on demand: it fails, counts, is slow, wants a password, answers conditionally.
+//! A registry for what a real one does not do on demand: it fails, counts, is slow, wants a password, answers conditionally, redirects.
 //!
 //! It speaks the wire format of the OCI distribution specification
 //! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>) with the tokens of the CNCF registry
 //! (<https://distribution.github.io/distribution/spec/auth/token/>), over plain http on the loopback interface.
 
 mod answer;
-mod listener;
+mod content;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-
-use listener::Resetting;
+use crate::image::USUAL_PLATFORM;
+use crate::server::Server;
+use crate::{IndexDigests, Seen};
+use content::Repository;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +22,8 @@ pub enum Part {
     Tags,
     /// One tag: the image manifest behind it.
     Manifest,
+    /// A blob: the configuration of an image.
+    Blob,
     /// The token service.
     Token,
     /// Anything else, `/v2/` among it.
@@ -47,62 +45,34 @@ pub enum Fault {
     TruncatedJson,
     /// 200 with JSON of another shape.
     WrongJson,
+    /// 307 to this URL; to the same path and query there, if it is an origin without a path.
+    Redirect(String),
     /// The right answer, but only after this time.
     Slow(Duration),
     /// No answer: new connections are reset, old ones are cut.
     Reset,
 }
 
-/// A request as it arrived, and the status that it got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// `GET`, `HEAD` …
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// What it is about.
-    pub part: Part,
-    /// Whether it carried `If-None-Match`.
-    pub is_conditional: bool,
-    /// Whether it carried `Authorization`.
-    pub has_credentials: bool,
-    /// Status of the answer; 0 where there was none.
-    pub status: u16,
-}
-
 /// A registry on a port of its own. It stops when it is dropped.
 #[derive(Debug)]
 pub struct FakeRegistry {
-    address: SocketAddr,
-    shared: Shared,
-    task: JoinHandle<()>,
+    server: Server<State>,
 }
-
-#[derive(Clone, Debug)]
-struct Shared(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    origin: String,
-    repositories: BTreeMap<String, BTreeSet<String>>,
+    realm: String,
+    repositories: BTreeMap<String, Repository>,
     page_size: usize,
     login: Option<Login>,
-    faults: HashMap<Part, Fault>,
-    seen: Vec<Seen>,
 }
 
-/// Who may list, and the token that proves it.
+/// Who may read, and the token that proves it.
 #[derive(Debug)]
 struct Login {
     username: String,
     password: String,
     token: String,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl FakeRegistry {
@@ -111,93 +81,124 @@ impl FakeRegistry {
     /// # Panics
     /// When there is no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let shared = Shared(Arc::new(Mutex::new(State {
-            origin: format!("http://{address}"),
+        let state = |address| State {
+            realm: format!("http://{address}/token"),
             repositories: BTreeMap::new(),
             page_size: 1_000,
             login: None,
-            faults: HashMap::new(),
-            seen: Vec::new(),
-        })));
-        let listener = Resetting { listener, shared: shared.clone() };
-        let serving = shared.clone();
-        let router = Router::new().fallback(move |request: Request| answer::answer(serving.clone(), request));
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("axum serves without end") });
-        Self { address, shared, task }
+        };
+        Self { server: Server::start(state).await }
     }
 
     /// Its origin, as a grant names it.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.origin()
+    }
+
+    /// Its origin under another name of this machine, such as `localhost`.
+    pub fn origin_as(&self, host: &str) -> String {
+        format!("http://{host}:{}", self.server.address().port())
     }
 
     /// A reference to an image in it.
     pub fn image(&self, repository: &str, tag: &str) -> String {
-        format!("{}/{repository}:{tag}", self.address)
+        format!("{}/{repository}:{tag}", self.server.address())
     }
 
-    /// Adds tags to a repository, which is created with the first.
+    /// Adds tags to a repository, which is created with the first. They are images for linux/amd64; those that are there already stay as
+    /// they are.
     pub fn push(&self, repository: &str, tags: &[&str]) {
-        let mut state = self.shared.lock();
-        state.repositories.entry(repository.to_owned()).or_default().extend(tags.iter().map(|tag| (*tag).to_owned()));
+        self.with_repository(repository, |content| {
+            for tag in tags {
+                if content.digest(tag).is_none() {
+                    content.push(repository, tag, USUAL_PLATFORM);
+                }
+            }
+        });
+    }
+
+    /// Pushes an image for another platform, such as `linux/arm64`, and gives its digest.
+    pub fn push_for(&self, repository: &str, tag: &str, platform: &str) -> String {
+        self.with_repository(repository, |content| content.push(repository, tag, platform))
+    }
+
+    /// Pushes an image index with one image for each of these platforms.
+    pub fn push_index(&self, repository: &str, tag: &str, platforms: &[&str]) -> IndexDigests {
+        self.with_repository(repository, |content| content.push_index(repository, tag, platforms))
+    }
+
+    /// Pushes another image for linux/amd64 under a tag, and gives its digest.
+    pub fn repush(&self, repository: &str, tag: &str) -> String {
+        self.push_for(repository, tag, USUAL_PLATFORM)
+    }
+
+    /// The digest of what a tag points at.
+    ///
+    /// # Panics
+    /// When there is no such tag.
+    pub fn digest(&self, repository: &str, tag: &str) -> String {
+        let digest = self.server.with(|state| state.repositories.get(repository)?.digest(tag).map(str::to_owned));
+        digest.unwrap_or_else(|| panic!("nobody has pushed {repository}:{tag}"))
     }
 
     /// Removes a tag.
     pub fn remove(&self, repository: &str, tag: &str) {
-        if let Some(tags) = self.shared.lock().repositories.get_mut(repository) {
-            tags.remove(tag);
-        }
+        self.server.with(|state| {
+            if let Some(content) = state.repositories.get_mut(repository) {
+                content.remove(tag);
+            }
+        });
     }
 
     /// From now on lists have at most that many tags on a page, with a `Link` to the next.
     pub fn set_page_size(&self, tags: usize) {
-        self.shared.lock().page_size = tags;
+        self.server.with(|state| state.page_size = tags);
     }
 
     /// From now on only who logs in may read.
     pub fn require_login(&self, username: &str, password: &str) {
         let token = format!("token-{:016x}", rand::random::<u64>());
-        self.shared.lock().login = Some(Login { username: username.to_owned(), password: password.to_owned(), token });
+        let login = Login { username: username.to_owned(), password: password.to_owned(), token };
+        self.server.with(|state| state.login = Some(login));
+    }
+
+    /// From now on challenges name this token service instead of its own.
+    pub fn set_realm(&self, url: &str) {
+        self.server.with(|state| url.clone_into(&mut state.realm));
     }
 
     /// From now on every request fails like this.
     pub fn fail(&self, fault: &Fault) {
-        for part in [Part::Tags, Part::Manifest, Part::Token, Part::Other] {
-            self.fail_at(part, fault.clone());
-        }
+        self.server.fail(fault);
     }
 
     /// From now on requests of this part fail like this.
     pub fn fail_at(&self, part: Part, fault: Fault) {
-        self.shared.lock().faults.insert(part, fault);
+        self.server.fail_at(part, fault);
     }
 
     /// Nothing fails any more.
     pub fn recover(&self) {
-        self.shared.lock().faults.clear();
+        self.server.recover();
     }
 
     /// All requests so far, in order.
     pub fn seen(&self) -> Vec<Seen> {
-        self.shared.lock().seen.clone()
+        self.server.seen()
     }
 
     /// Number of requests of a part so far.
     pub fn count(&self, part: Part) -> usize {
-        self.shared.lock().seen.iter().filter(|seen| seen.part == part).count()
+        self.server.count(part)
     }
 
     /// Forgets all requests so far.
     pub fn forget(&self) {
-        self.shared.lock().seen.clear();
+        self.server.forget();
     }
-}
 
-impl Drop for FakeRegistry {
-    fn drop(&mut self) {
-        self.task.abort();
+    fn with_repository<T>(&self, name: &str, look: impl FnOnce(&mut Repository) -> T) -> T {
+        self.server.with(|state| look(state.repositories.entry(name.to_owned()).or_default()))
     }
 }
 

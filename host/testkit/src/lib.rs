@@ -6,7 +6,9 @@
 //! - [`Stage`] is what one test plays on: namespaces of its own, the operator's shipped rights, plugins, waiting with an account of
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
-//! - [`Registry`] pushes images to a real registry; [`FakeRegistry`] speaks the same wire format, counts, and fails on demand.
+//! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
+//! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
+//!   what they were asked, and fail on demand.
 //! - [`objects`] builds Deployments, handlers, plugins and ConfigMaps.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -15,25 +17,35 @@ pub mod objects;
 
 mod cluster;
 mod eventually;
+mod fake_gitlab;
+mod fake_hub;
 mod fake_registry;
+mod image;
 mod operator;
+mod private_registry;
 mod rbac;
 mod registry;
+mod server;
 mod stage;
 mod surroundings;
 
 pub use cluster::Cluster;
 pub use eventually::{PATIENCE, eventually};
-pub use fake_registry::{FakeRegistry, Fault, Part, Seen};
+pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
+pub use fake_hub::{FakeHub, HubFault, HubPart};
+pub use fake_registry::{FakeRegistry, Fault, Part};
 pub use operator::{Exit, Operator};
-pub use registry::Registry;
+pub use private_registry::{PrivateRegistry, TokenService};
+pub use registry::{IndexDigests, Registry};
+pub use server::Seen;
 pub use stage::Stage;
 pub use surroundings::Surroundings;
 
-/// An HTTP client that trusts nobody and goes straight to the loopback interface.
+/// An HTTP client that trusts nobody, goes straight to the loopback interface, and follows no redirect.
 fn http_client() -> reqwest::Client {
     install_crypto();
-    reqwest::Client::builder().no_proxy().build().expect("a client without certificates can always be built")
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.build().expect("a client without certificates can always be built")
 }
 
 /// rustls wants to know once which implementation of cryptography it uses.

@@ -1,4 +1,4 @@
-//! Where the tests find a control plane, a registry and the packed plugins.
+//! Where the tests find a control plane, a registry, its program, and the packed plugins.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,19 @@ impl Surroundings {
     /// # Panics
     /// When something is missing; the message says how to get it.
     pub fn find() -> Self {
-        let read = |name: &str| read(name, std::env::var_os(name)).unwrap_or_else(|message| panic!("{message}"));
         Self {
-            kubeconfig: read("K8SUPDATER_TEST_KUBECONFIG").into(),
-            registry: read("K8SUPDATER_TEST_REGISTRY").into_string().expect("a host and a port are ASCII"),
-            plugins: read("K8SUPDATER_TEST_PLUGINS").into(),
+            kubeconfig: found("K8SUPDATER_TEST_KUBECONFIG").into(),
+            registry: found("K8SUPDATER_TEST_REGISTRY").into_string().expect("a host and a port are ASCII"),
+            plugins: found("K8SUPDATER_TEST_PLUGINS").into(),
         }
+    }
+
+    /// The program of the CNCF registry, for tests that start one with a configuration of their own; they need nothing else.
+    ///
+    /// # Panics
+    /// When the environment does not name it; the message says how to get it.
+    pub fn registry_program() -> PathBuf {
+        found("K8SUPDATER_TEST_REGISTRY_PROGRAM").into()
     }
 
     /// Bytes of a packed component: `registry-oci`, `version-pep440` …
@@ -37,6 +44,10 @@ impl Surroundings {
         std::fs::read(&path)
             .unwrap_or_else(|err| panic!("cannot read {}: {err}; `cargo xtask plugins` builds it", path.display()))
     }
+}
+
+fn found(name: &str) -> OsString {
+    read(name, std::env::var_os(name)).unwrap_or_else(|message| panic!("{message}"))
 }
 
 fn read(name: &str, value: Option<OsString>) -> Result<OsString, String> {

@@ -1,7 +1,7 @@
 //! The registry of the CNCF distribution project, with its data in a temporary directory.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +18,7 @@ use crate::stop;
 pub struct Registry {
     process: Process,
     address: String,
+    program: PathBuf,
 }
 
 impl Registry {
@@ -42,12 +43,17 @@ impl Registry {
             // Else it tries to send traces to a collector, and logs that there is none.
             command.env("OTEL_TRACES_EXPORTER", "none").arg("serve").arg(&path);
         })?;
-        Ok(Self { process, address })
+        Ok(Self { process, address, program: program.to_owned() })
     }
 
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Waits until it answers.

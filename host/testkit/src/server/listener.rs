@@ -6,33 +6,22 @@ use std::net::SocketAddr;
 use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Fault, Part, Seen, Shared};
-
-/// Resets new connections as long as everything is to be reset.
-pub(super) struct Resetting {
+/// Resets new connections as long as `must_reset` says so.
+pub(super) struct Resetting<F> {
     pub(super) listener: TcpListener,
-    pub(super) shared: Shared,
+    pub(super) must_reset: F,
 }
 
-impl Listener for Resetting {
+impl<F: FnMut() -> bool + Send + 'static> Listener for Resetting<F> {
     type Io = TcpStream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             let (stream, peer) = Listener::accept(&mut self.listener).await;
-            let mut state = self.shared.lock();
-            if state.faults.get(&Part::Other) != Some(&Fault::Reset) {
+            if !(self.must_reset)() {
                 return (stream, peer);
             }
-            state.seen.push(Seen {
-                method: String::new(),
-                path: String::new(),
-                part: Part::Other,
-                is_conditional: false,
-                has_credentials: false,
-                status: 0,
-            });
             // Without lingering the kernel sends a reset instead of an orderly end.
             let _ = stream.set_zero_linger();
         }

@@ -1,0 +1,142 @@
+//! The registries with a login, as processes.
+//!
+//! `cargo xtask test` starts a control plane and runs this. The program of the registry is all that is needed of it: see
+//! `K8SUPDATER_TEST_REGISTRY_PROGRAM` in what `cargo xtask control-plane` prints.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
+
+use k8supdater_testkit::PrivateRegistry;
+use serde_json::Value;
+
+/// What a client got.
+struct Answer {
+    status: u16,
+    challenge: String,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}
+
+async fn get(url: &str, authorization: Option<&str>) -> Answer {
+    let request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
+    // The registry does not show an image to who does not say that he understands it.
+    let request = request.header("accept", "application/vnd.oci.image.manifest.v1+json");
+    let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
+    let response = request.send().await.unwrap();
+    let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    Answer { status, challenge: challenge.unwrap_or_default(), text: response.text().await.unwrap() }
+}
+
+fn tags(registry: &PrivateRegistry) -> String {
+    format!("{}/v2/team/web/tags/list", registry.origin())
+}
+
+/// `robot:secret` and `robot:fresh` as RFC 7617 has them.
+const ROBOT: &str = "Basic cm9ib3Q6c2VjcmV0";
+const FRESH: &str = "Basic cm9ib3Q6ZnJlc2g=";
+
+#[tokio::test]
+async fn a_registry_checks_a_password_itself() {
+    let mut registry = PrivateRegistry::with_basic_auth("robot", "secret").await;
+    registry.registry().push("team/web", &["1.0.0"]).await;
+    let url = tags(&registry);
+    let refused = get(&url, None).await;
+    assert_eq!((refused.status, refused.challenge.as_str()), (401, "Basic realm=\"testkit\""));
+    assert_eq!(get(&url, Some(FRESH)).await.status, 401);
+    let listed = get(&url, Some(ROBOT)).await;
+    assert_eq!((listed.status, listed.json()["tags"][0].as_str()), (200, Some("1.0.0")));
+    registry.set_login("robot", "fresh");
+    assert_eq!((get(&url, Some(ROBOT)).await.status, get(&url, Some(FRESH)).await.status), (401, 200));
+    registry.registry().push("team/web", &["1.1.0"]).await;
+    assert_eq!(get(&url, Some(FRESH)).await.json()["tags"].as_array().unwrap().len(), 2);
+}
+
+/// Buys a token for what the registry wants, and lists with it.
+async fn list_with_token(registry: &PrivateRegistry, login: Option<&str>) -> (u16, u16) {
+    let challenge = get(&tags(registry), None).await.challenge;
+    let param = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+    let query = format!("service={}&scope={}", param("service").replace(' ', "+"), param("scope"));
+    let sold = get(&format!("{}?{query}", param("realm")), login).await;
+    if sold.status != 200 {
+        return (sold.status, 0);
+    }
+    let bearer = format!("Bearer {}", sold.json()["token"].as_str().unwrap());
+    (sold.status, get(&tags(registry), Some(&bearer)).await.status)
+}
+
+#[tokio::test]
+async fn a_registry_takes_the_tokens_that_its_service_sells() {
+    let registry = PrivateRegistry::with_token_auth("robot", "secret").await;
+    registry.registry().push("team/web", &["1.0.0"]).await;
+    let tokens = registry.tokens();
+    assert_eq!(tokens.count(), 0, "to push, nobody asks the service");
+    let refused = get(&tags(&registry), None).await;
+    let expected =
+        format!("Bearer realm=\"{}\",service=\"testkit registry\",scope=\"repository:team/web:pull\"", tokens.realm());
+    assert_eq!((refused.status, refused.challenge), (401, expected));
+    assert_eq!(list_with_token(&registry, Some(ROBOT)).await, (200, 200));
+    assert_eq!(list_with_token(&registry, Some(FRESH)).await, (401, 0));
+    assert_eq!(list_with_token(&registry, None).await, (200, 401), "a token of nobody opens nothing");
+    assert_eq!(tokens.seen_authorizations(), [Some(ROBOT.to_owned()), Some(FRESH.to_owned()), None]);
+    assert!(tokens.seen()[0].holds("robot:secret") && !tokens.seen()[1].holds("secret"));
+}
+
+#[tokio::test]
+async fn a_token_service_changes_its_mind() {
+    let mut registry = PrivateRegistry::with_token_auth("robot", "secret").await;
+    registry.registry().push("team/web", &["1.0.0"]).await;
+    registry.tokens().expire_login();
+    assert_eq!(list_with_token(&registry, Some(ROBOT)).await, (401, 0));
+    registry.set_login("robot", "fresh");
+    assert_eq!(list_with_token(&registry, Some(FRESH)).await, (200, 200));
+    registry.tokens().reject();
+    assert_eq!(list_with_token(&registry, Some(FRESH)).await, (401, 0));
+    registry.tokens().recover();
+    registry.tokens().allow_anybody();
+    assert_eq!(list_with_token(&registry, None).await, (200, 200));
+    registry.tokens().set_lifetime(std::time::Duration::from_secs(7));
+    registry.tokens().forget();
+    let sold = get(&registry.tokens().realm(), Some(FRESH)).await.json();
+    assert_eq!((sold["expires_in"].as_u64(), registry.tokens().count()), (Some(7), 1));
+}
+
+#[tokio::test]
+async fn tokens_may_be_sold_under_another_name() {
+    let registry = PrivateRegistry::with_token_auth_at("localhost", "robot", "secret").await;
+    let challenge = get(&tags(&registry), None).await.challenge;
+    assert!(challenge.starts_with("Bearer realm=\"http://localhost:"), "{challenge}");
+    assert!(registry.origin().starts_with("http://127.0.0.1:"));
+    assert!(registry.tokens().realm().starts_with(&registry.tokens().origin()));
+}
+
+#[tokio::test]
+async fn a_real_registry_takes_images_for_several_platforms() {
+    let private = PrivateRegistry::with_basic_auth("robot", "secret").await;
+    let registry = private.registry();
+    let platforms = ["linux/amd64", "linux/arm64/v8", "windows/amd64"];
+    let digests = registry.push_index("team/web", "1.0.0", &platforms).await;
+    assert_eq!(registry.digest("team/web", "1.0.0").await, digests.index);
+    let object = async |part: &str, reference: &str| {
+        let url = format!("{}/v2/team/web/{part}/{reference}", registry.origin());
+        get(&url, Some(ROBOT)).await.json()
+    };
+    for (platform, digest) in &digests.members {
+        let config = object("manifests", digest).await["config"]["digest"].as_str().unwrap().to_owned();
+        let config = object("blobs", &config).await;
+        let found = ["os", "architecture", "variant"].map(|key| config[key].as_str().unwrap_or_default().to_owned());
+        assert_eq!(found.join("/").trim_end_matches('/'), platform);
+    }
+    let arm = registry.push_for("team/web", "1.0.0-arm", "linux/arm64").await;
+    registry.push("team/web", &["1.0.0-amd"]).await;
+    let amd = registry.digest("team/web", "1.0.0-amd").await;
+    assert_eq!(registry.digest("team/web", "1.0.0-arm").await, arm);
+    registry.push("team/web", &["1.0.0-amd"]).await;
+    assert_eq!(registry.digest("team/web", "1.0.0-amd").await, amd, "pushing again changes nothing");
+    let new = registry.repush("team/web", "1.0.0-amd").await;
+    assert!(new != amd && registry.digest("team/web", "1.0.0-amd").await == new);
+}
