@@ -85,6 +85,7 @@ fn plugin_reason(error: &PluginError) -> &'static str {
     match error {
         PluginError::NotFound => "RepositoryNotFound",
         PluginError::Unauthorized => "Unauthorized",
+        PluginError::CredentialsExpired => "CredentialsExpired",
         PluginError::RateLimited(_) => "RateLimited",
         PluginError::Unavailable(_) => "RegistryUnavailable",
         PluginError::InvalidSettings(_) => "InvalidSettings",

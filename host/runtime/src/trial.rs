@@ -212,6 +212,7 @@ fn case(error: &Error) -> &'static str {
     match error {
         Error::NotFound => "not-found",
         Error::Unauthorized => "unauthorized",
+        Error::CredentialsExpired => "credentials-expired",
         Error::RateLimited(_) => "rate-limited",
         Error::Unavailable(_) => "unavailable",
         Error::InvalidSettings(_) => "invalid-settings",

@@ -51,10 +51,10 @@
 //! ```
 //!
 //! **`registry`**: `repository` (`registry`, `name`), `question` (`{"tags": null}`, or a checkpoint as a list of bytes in place of null, or
-//! `{"tag": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
+//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
 //! compared, headers and body are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
 //! `failure` (`denied`, `timeout`, `connect`, `tls`, `too-large`, `mail`, `other`). The outcome is `tags` (`name`, `digest`,
-//! `pushed`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
+//! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
 //!
 //! ```json
 //! {

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn tag(name: &str, digest: Option<&str>) -> Tag {
-        Tag { name: name.to_owned(), digest: digest.map(str::to_owned), pushed: None }
+        Tag { name: name.to_owned(), digest: digest.map(str::to_owned), pushed: None, images: vec![] }
     }
 
     #[test]
