@@ -309,13 +309,14 @@ async fn attempt(plugin: &Plugin, ctx: &Context) -> Result<Arc<Serving>, PluginE
     let config_maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let bytes = source::read(&config_maps, &plugin.spec.source.config_map).await?;
     let component = load(ctx, &bytes, limits).await?;
-    grant::check_coverage(&name, component.manifest(), &granted)?;
+    let settings = serving::own_settings(&component, &plugin.spec.settings);
+    let settings = settings.map_err(|cause| PluginError::Settings { name: name.clone(), cause })?;
+    grant::check_coverage(&name, component.manifest(), &settings, &granted)?;
 
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let credentials = grant::read_secrets(&secrets, &name, component.manifest(), &granted).await?;
 
     let serving = Serving::new(name.clone(), component, plugin.spec.settings.clone(), granted, credentials);
-    serving.settings(&BTreeMap::new()).map_err(|cause| PluginError::Settings { name: name.clone(), cause })?;
     if let Some(current) = ctx.plugins.current(&name)
         && current.is_same_as(&serving)
     {

@@ -161,7 +161,7 @@ impl Registries {
         let answer = exchange::ask(
             &plugin.component,
             &self.egress,
-            &plugin.scope(image),
+            &plugin.scope(image, &settings),
             &repository(image),
             &question,
             &settings,
@@ -183,7 +183,7 @@ impl Registries {
     ) -> Result<exchange::Answer, ListCause> {
         // Always the whole listing: what a checkpoint leaves out would have to be remembered here.
         let question = Question::Tags(None);
-        let (repository, scope) = (repository(image), plugin.scope(image));
+        let (repository, scope) = (repository(image), plugin.scope(image, settings));
         Ok(exchange::ask(&plugin.component, &self.egress, &scope, &repository, &question, settings).await?)
     }
 

@@ -40,6 +40,8 @@ fn status(plugin: &Plugin, failure: Option<&PluginError>, kept: Option<&Serving>
     let before = plugin.status.clone().unwrap_or_default();
     let generation = plugin.metadata.generation;
     let manifest = kept.map(|serving| serving.component.manifest());
+    let settings = kept.map(Serving::own_settings).unwrap_or_default();
+    let granted = grant::parse(plugin).map(|granted| granted.origins).unwrap_or_default();
     PluginStatus {
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings(failure, kept), generation, now),
@@ -52,9 +54,9 @@ fn status(plugin: &Plugin, failure: Option<&PluginError>, kept: Option<&Serving>
                 .origins
                 .iter()
                 .map(|asked| AskedOrigin {
-                    origin: asked.origin.to_string(),
+                    origin: asked.origin.describe(&settings),
                     reason: asked.reason.clone(),
-                    granted: grant::parse(plugin).is_ok_and(|granted| granted.origins.covers(&asked.origin)),
+                    granted: asked.origin.with_settings(&settings).is_none_or(|grant| granted.covers(&grant)),
                 })
                 .collect(),
             slots: manifest.slots.iter().map(|slot| format!("{} ({})", slot.name, slot.scheme)).collect(),
