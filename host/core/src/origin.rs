@@ -102,6 +102,11 @@ impl Origin {
         Some(Self { scheme, host: url.host_str()?.to_owned(), port })
     }
 
+    /// The origin of the URL that `text` is, with whatever path; none if it is no absolute URL of `http` or `https`.
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::of(&Url::parse(text).ok()?)
+    }
+
     /// Where the API of a registry is that an image reference names: always `https`, and Docker Hub's on a host of its own.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ impl Origin {
 
     /// Whether an image reference that means `other` could mean this as well, because it says nothing of the scheme: the same host, and
     /// the same port or for both the default one.
-    fn has_same_authority(&self, other: &Self) -> bool {
+    pub fn has_same_authority(&self, other: &Self) -> bool {
         let has_default_port = |origin: &Self| origin.port == origin.scheme.default_port();
         self.host == other.host && (self.port == other.port || (has_default_port(self) && has_default_port(other)))
     }
@@ -192,6 +197,23 @@ mod tests {
         check("https://ghcr.io:0", "not valid");
         check("https://[::1", "not valid");
         check("https://1.2.3.4.5", "not valid");
+    }
+
+    #[test]
+    fn texts_that_are_urls_have_an_origin() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(Origin::of_text(text).map(|origin| origin.to_string()).as_deref(), expected, "{text}");
+        };
+        check("https://gitlab.example.com", Some("https://gitlab.example.com"));
+        check("https://GitLab.example.com:443/git/?a#b", Some("https://gitlab.example.com"));
+        check("http://tools:8080/gitlab/", Some("http://tools:8080"));
+        check("https://gitlab.com@attacker.example/", Some("https://attacker.example"));
+        check("https://gitlab.com\\@attacker.example/", Some("https://gitlab.com"));
+        check("", None);
+        check("gitlab.example.com", None);
+        check("/api/v4", None);
+        check("ftp://gitlab.example.com", None);
+        check("https://gitlab.example.com:0/", None);
     }
 
     #[test]

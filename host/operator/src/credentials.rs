@@ -20,6 +20,7 @@ use kube::{Api, Client};
 use tokio::sync::Mutex;
 
 pub use error::CredentialError;
+pub(crate) use fill::{credential, scheme};
 
 use crate::api::versioning_handler::SecretReference;
 use crate::failure::chain;

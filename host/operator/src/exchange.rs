@@ -21,6 +21,8 @@ const MOST_STEPS: usize = 1_000;
 const LONGEST: Duration = Duration::from_mins(2);
 /// Most tags of one listing: the largest public repositories have some tens of thousands.
 const MOST_TAGS: usize = 200_000;
+/// Most images of all tags of one listing together: about 100 MB.
+const MOST_IMAGES: usize = 500_000;
 
 /// What a component said in the end.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub enum ExchangeError {
     #[error("the plugin was not finished after {} s", LONGEST.as_secs())]
     TooSlow,
     /// It found too much.
-    #[error("the plugin listed more than {MOST_TAGS} tags")]
+    #[error("the plugin listed more than {MOST_TAGS} tags, or more than {MOST_IMAGES} images of them")]
     TooManyTags,
 }
 
@@ -79,6 +81,7 @@ async fn converse(
     settings: &str,
 ) -> Result<Answer, ExchangeError> {
     let mut tags = Vec::new();
+    let mut images = 0;
     let (mut state, mut replies) = (Vec::new(), Vec::new());
     for _ in 0..MOST_STEPS {
         let step = component
@@ -86,8 +89,9 @@ async fn converse(
             .await
             .map_err(ExchangeError::Call)?
             .map_err(ExchangeError::Plugin)?;
+        images += step.tags.iter().map(|tag| tag.images.len()).sum::<usize>();
         tags.extend(step.tags);
-        if tags.len() > MOST_TAGS {
+        if tags.len() > MOST_TAGS || images > MOST_IMAGES {
             return Err(ExchangeError::TooManyTags);
         }
         if step.actions.is_empty() {
@@ -151,6 +155,7 @@ fn describe(error: &PluginError) -> String {
         PluginError::Unauthorized => {
             "the registry refused the credentials, or wants some".to_owned()
         }
+        PluginError::CredentialsExpired => "the credentials have expired; renew the Secret".to_owned(),
         PluginError::RateLimited(Some(seconds)) => format!("the registry asks to wait {seconds} s before the next request"),
         PluginError::RateLimited(None) => "the registry says there were too many requests".to_owned(),
         PluginError::Unavailable(why) => format!("the registry is not available: {why}"),

@@ -24,6 +24,7 @@ use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
 use crate::failure::chain;
+use crate::nodes::Nodes;
 use crate::plugin::{self, Plugins};
 use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
@@ -105,6 +106,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
         client: client.clone(),
         engine,
         namespace: config.namespace.clone(),
+        config: config.clone(),
         plugins: Arc::clone(&plugins),
         metrics: Arc::clone(&metrics),
     });
@@ -112,6 +114,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let start = async {
         wait_for_plugins(known_plugins, &plugins).await;
         let registries = Arc::new(Registries::new(egress));
+        let nodes = Arc::new(Nodes::new(client.clone()));
         let scopes = scopes(&config);
         for namespace in scopes {
             let deployments = watcher(scoped::<Deployment>(&client, namespace.as_deref()), watcher::Config::default());
@@ -121,7 +124,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
                 config: config.clone(),
                 plugins: Arc::clone(&plugins),
                 registries: Arc::clone(&registries),
-                workloads: Workloads::new(client.clone(), vec![deployments.known.store.clone()]),
+                workloads: Workloads::watched(client.clone(), deployments.known.store.clone()),
+                nodes: Arc::clone(&nodes),
                 metrics: Arc::clone(&metrics),
                 failures: Failures::default(),
             });

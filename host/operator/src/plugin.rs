@@ -6,6 +6,7 @@
 //!
 //! Others meet this room through [`Plugins`]: [`Plugins::serving`] gives the component of a name, or says why there is none.
 
+mod defaults;
 mod grant;
 mod serving;
 mod source;
@@ -27,9 +28,11 @@ use tracing::{info, warn};
 
 use crate::api::conditions::shorten;
 use crate::api::plugin::Plugin;
+use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::telemetry::metrics::Metrics;
 
+use defaults::Defaults;
 pub use grant::GrantError;
 pub use serving::{Serving, SettingsError};
 pub use source::SourceError;
@@ -42,6 +45,8 @@ pub struct Context {
     pub engine: Engine,
     /// The operator's own namespace.
     pub namespace: String,
+    /// The operator's configuration, for what a Plugin does not say.
+    pub config: Config,
     /// What serves.
     pub plugins: Arc<Plugins>,
     /// Counters.
@@ -280,7 +285,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<Plugin>>, ctx: Arc<Context>)
     if let Ok(plugin) = &object.0 {
         let api: Api<Plugin> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
         let kept = ctx.plugins.current(&name);
-        status::write(&api, plugin, &outcome, kept.as_deref())
+        status::write(&api, plugin, &outcome, kept.as_deref(), &Defaults::of(&name, &ctx.config))
             .await
             .map_err(|source| ReportError { name: name.clone(), source })?;
     }
@@ -303,19 +308,24 @@ pub fn error_policy(object: Arc<DeserializeGuard<Plugin>>, err: &ReportError, _:
 /// Steps one to three: what should serve now.
 async fn attempt(plugin: &Plugin, ctx: &Context) -> Result<Arc<Serving>, PluginError> {
     let name = plugin.name_any();
-    let granted = grant::parse(plugin)?;
+    let defaults = Defaults::of(&name, &ctx.config);
+    let granted = grant::parse(plugin, defaults.origin.as_ref())?;
     let limits = serving::limits(plugin);
 
     let config_maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let bytes = source::read(&config_maps, &plugin.spec.source.config_map).await?;
     let component = load(ctx, &bytes, limits).await?;
-    grant::check_coverage(&name, component.manifest(), &granted)?;
+    let mut own = defaults.settings.clone();
+    own.extend(plugin.spec.settings.clone());
+    let settings = serving::own_settings(&component, &own);
+    let settings = settings.map_err(|cause| PluginError::Settings { name: name.clone(), cause })?;
+    grant::check_coverage(&name, component.manifest(), &settings, &granted)?;
 
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
-    let credentials = grant::read_secrets(&secrets, &name, component.manifest(), &granted).await?;
+    let mut credentials = grant::read_secrets(&secrets, &name, component.manifest(), &granted).await?;
 
-    let serving = Serving::new(name.clone(), component, plugin.spec.settings.clone(), granted, credentials);
-    serving.settings(&BTreeMap::new()).map_err(|cause| PluginError::Settings { name: name.clone(), cause })?;
+    credentials.extend(defaults.credential(component.manifest()));
+    let serving = Serving::new(name.clone(), component, own, granted, credentials);
     if let Some(current) = ctx.plugins.current(&name)
         && current.is_same_as(&serving)
     {

@@ -18,14 +18,15 @@
 //! }
 //! ```
 //!
-//! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none.
+//! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
+//! `origin` or, where a setting says whom to talk to, `setting`: see [`Wanted`].
 
 mod example;
+mod wanted;
 
 use std::fmt;
 use std::str::FromStr;
 
-use k8supdater_core::origin::Grant;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -34,6 +35,7 @@ pub use example::Examples;
 pub(crate) use example::{
     Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
 };
+pub use wanted::Wanted;
 
 /// Largest plugin manifest, in bytes. Most of it are examples.
 pub const LARGEST: usize = 256 * 1024;
@@ -112,8 +114,8 @@ impl FromStr for Kind {
 /// An origin that a plugin wants to talk to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// An origin, or `$registry` for the registry of the image in question.
-    pub origin: Grant,
+    /// Which one.
+    pub origin: Wanted,
     /// Why, as a sentence for the administrator who has to grant it.
     pub reason: String,
 }
@@ -209,7 +211,8 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenOrigin {
-    origin: String,
+    origin: Option<String>,
+    setting: Option<String>,
     reason: String,
 }
 
@@ -249,20 +252,34 @@ impl Manifest {
             kind,
             description: written.description,
             license: written.license,
+            origins: origins(written.origins, &written.settings)?,
             settings: written.settings,
-            origins: origins(written.origins)?,
             slots: slots(written.slots)?,
             examples: Examples::read(kind, written.examples)?,
         })
     }
+
+    /// The settings of somebody who sets nothing: the defaults of the schema's own properties. Not checked against the schema.
+    pub fn default_settings(&self) -> Value {
+        let default = |(name, property): (&String, &Value)| Some((name.clone(), property.get("default")?.clone()));
+        let properties = self.settings.get("properties").and_then(Value::as_object);
+        Value::Object(properties.into_iter().flatten().filter_map(default).collect())
+    }
 }
 
-fn origins(written: Vec<WrittenOrigin>) -> Result<Vec<Asked>, ManifestError> {
+fn origins(written: Vec<WrittenOrigin>, schema: &Value) -> Result<Vec<Asked>, ManifestError> {
     check_count("origins", written.len())?;
     let read = |(index, asked): (usize, WrittenOrigin)| {
         check_text(&format!("origins[{index}].reason"), &asked.reason, LONGEST_TEXT)?;
-        let origin = asked.origin.parse::<Grant>();
-        let origin = origin.map_err(|err| ManifestError::field(format!("origins[{index}].origin"), err.to_string()))?;
+        let (key, origin) = match (asked.origin, asked.setting) {
+            (Some(text), None) => ("origin", Wanted::origin(&text)),
+            (None, Some(name)) => ("setting", Wanted::setting(name, schema)),
+            (None, None) | (Some(_), Some(_)) => {
+                let message = "it needs either `origin` or `setting`";
+                return Err(ManifestError::field(format!("origins[{index}]"), message));
+            }
+        };
+        let origin = origin.map_err(|message| ManifestError::field(format!("origins[{index}].{key}"), message))?;
         Ok(Asked { origin, reason: asked.reason })
     };
     written.into_iter().enumerate().map(read).collect()

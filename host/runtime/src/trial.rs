@@ -1,16 +1,20 @@
 //! The trial: a plugin's own examples, run in the sandbox before it serves.
 //!
-//! The SDK runs the same examples natively. Here the settings have to pass the plugin's schema as well, as they do in earnest.
+//! The SDK runs the same examples natively. Here the settings have to pass the plugin's schema as well, and requests have to go to origins
+//! that the plugin manifest asks for, as they do in earnest.
 
+use k8supdater_core::origin::{Grant, Grants, Origin};
 use k8supdater_core::version::Version;
 use serde_json::Value;
+use url::Url;
 
 use crate::call::CallError;
 use crate::component::Component;
 use crate::digest::Hex;
 use crate::load::LoadError;
 use crate::manifest::{
-    Examples, Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
+    Examples, Exchange, Manifest, NotifierExample, RegistryExample, RequestExample, VersionExample,
+    VersionParserExample,
 };
 use crate::wit::exchange::{Action, Error, Reply};
 use crate::wit::registry::Tag;
@@ -133,6 +137,14 @@ enum Asking<'a> {
 type Turn = Result<(Vec<Tag>, Vec<Action>, Vec<u8>), Error>;
 
 impl Asking<'_> {
+    /// The registry of the image in question.
+    fn registry(self) -> Option<Origin> {
+        match self {
+            Self::Registry(example) => Origin::registry(&example.repository().registry).ok(),
+            Self::Notifier(_) => None,
+        }
+    }
+
     async fn turn(
         self,
         component: &Component,
@@ -162,6 +174,7 @@ async fn drive(
     settings: &str,
     exchanges: &[Exchange],
 ) -> Result<(Vec<Tag>, Result<(), Error>), String> {
+    let asked = asked(component.manifest(), settings);
     let mut exchanges = exchanges.iter();
     let (mut tags, mut state, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..MOST_TURNS {
@@ -183,10 +196,28 @@ async fn drive(
             if got != exchange.request {
                 return Err(format!("expected the request {:?}, got {got:?}", exchange.request));
             }
+            check_origin(&asked, asking.registry().as_ref(), &got.url)?;
             replies.push(exchange.reply.clone());
         }
     }
     Err(format!("expected an end, got none after {MOST_TURNS} turns"))
+}
+
+/// The origins that the plugin asks for with these settings.
+fn asked(manifest: &Manifest, settings: &str) -> Grants {
+    let settings = serde_json::from_str(settings).unwrap_or_default();
+    Grants::new(manifest.origins.iter().filter_map(|asked| asked.origin.with_settings(&settings)).collect())
+}
+
+/// Makes sure that a request would be made by a host whose administrator grants all that is asked for, and by its name.
+fn check_origin(asked: &Grants, registry: Option<&Origin>, url: &str) -> Result<(), String> {
+    let parsed = Url::parse(url).map_err(|err| format!("it asks for {url:?}, which is no URL: {err}"))?;
+    let named = Origin::of(&parsed).map(Grant::Origin);
+    let granted = Grants::new(named.into_iter().chain([Grant::Registry]).collect());
+    match Grants::intersect(asked, &granted).permit(&parsed, registry) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("it asks for {url}, which is at none of the origins that its plugin manifest asks for")),
+    }
 }
 
 fn ended(left: usize, outcome: Result<(), Error>) -> Result<Result<(), Error>, String> {
@@ -212,6 +243,7 @@ fn case(error: &Error) -> &'static str {
     match error {
         Error::NotFound => "not-found",
         Error::Unauthorized => "unauthorized",
+        Error::CredentialsExpired => "credentials-expired",
         Error::RateLimited(_) => "rate-limited",
         Error::Unavailable(_) => "unavailable",
         Error::InvalidSettings(_) => "invalid-settings",

@@ -37,7 +37,7 @@ pub mod exchange {
 
 /// `registry`: lists tags.
 pub mod registry {
-    pub use super::bindings::exports::k8supdater::plugin::registry::{Question, Repository, Step, Tag};
+    pub use super::bindings::exports::k8supdater::plugin::registry::{Image, Question, Repository, Step, Tag};
 }
 
 /// `notifier`: delivers notices.

@@ -74,11 +74,11 @@ impl Registry for Hostile {
 fn answer(question: &Question) -> Result<Step<()>, Error> {
     match question {
         Question::Tags(_) => Ok(Step::finished(TAGS.map(Tag::named).to_vec())),
-        Question::Tag(name) if TAGS.contains(&name.as_str()) => {
+        Question::Tag(name) | Question::Images(name) if TAGS.contains(&name.as_str()) => {
             let digest = Some(format!("sha256:{}", "0".repeat(64)));
-            Ok(Step::finished(vec![Tag { digest, ..Tag::named(name) }]))
+            Ok(Step::finished(vec![Tag::named(name).with_digest(digest)]))
         }
-        Question::Tag(_) => Err(Error::NotFound),
+        Question::Tag(_) | Question::Images(_) => Err(Error::NotFound),
     }
 }
 

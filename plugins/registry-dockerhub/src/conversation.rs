@@ -50,7 +50,7 @@ impl Registry for DockerHub {
                 let known = checkpoint.as_deref().and_then(Checkpoint::decode);
                 (request::tags_url(asked.repository, asked.settings)?, known)
             }
-            Question::Tag(tag) => (request::tag_url(asked.repository, tag)?, None),
+            Question::Tag(tag) | Question::Images(tag) => (request::tag_url(asked.repository, tag)?, None),
         };
         let is_whole = known.is_none();
         State { url: String::new(), trail: Trail::default(), pages: 0, is_whole, known, oldest: None }.request(url)
@@ -63,7 +63,7 @@ impl Registry for DockerHub {
                 let url = link::redirect(&response, &state.url)?;
                 state.request(url)
             }
-            (200, Question::Tag(name)) => one(name, &response),
+            (200, Question::Tag(name) | Question::Images(name)) => one(name, &response),
             (200, Question::Tags(checkpoint)) => {
                 let since = checkpoint.as_deref().and_then(Checkpoint::decode);
                 state.page(response.json()?, since)

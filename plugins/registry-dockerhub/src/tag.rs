@@ -1,7 +1,6 @@
 //! What Docker Hub says about a tag (schema `tag` in <https://docs.docker.com/reference/api/hub/latest.yaml>).
 
 use k8supdater_plugin::Tag;
-use k8supdater_plugin::names::is_digest;
 use k8supdater_plugin::time::Timestamp;
 use serde::Deserialize;
 
@@ -38,11 +37,8 @@ impl Entry {
         // The time of an update is that of the last push, unless something else was changed later; then it is a bound from above, with
         // which a minimum age waits rather than hurries.
         let pushed = self.tag_last_pushed.as_deref().and_then(Timestamp::parse).or_else(|| self.updated());
-        Tag {
-            digest: self.digest_of_target().map(str::to_owned),
-            pushed: pushed.map(|time| time.seconds),
-            name: self.name,
-        }
+        let digest = self.digest_of_target().map(str::to_owned);
+        Tag { pushed: pushed.map(|time| time.seconds), ..Tag::named(self.name).with_digest(digest) }
     }
 
     /// The digest of what the tag points at, if that is certain.
@@ -54,7 +50,7 @@ impl Entry {
             (None, Some([image])) if !self.is_index() => image.digest.as_ref(),
             (None, _) => None,
         };
-        digest.map(String::as_str).filter(|digest| is_digest(digest))
+        digest.map(String::as_str)
     }
 
     fn is_index(&self) -> bool {

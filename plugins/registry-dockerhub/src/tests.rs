@@ -121,7 +121,7 @@ fn digests_and_times_are_told_or_left_out_never_guessed() {
     let check = |fields: &str, digest: Option<&str>, pushed: Option<u64>| {
         let body = format!(r#"{{"results": [{{"name": "a", {}}}]}}"#, fields.replace("VALID", &valid));
         let (tags, _) = converse(&ALL, vec![answer(200, &[], &body)]).unwrap();
-        let expected = Tag { name: "a".to_owned(), digest: digest.map(str::to_owned), pushed };
+        let expected = Tag { pushed, ..Tag::named("a").with_digest(digest.map(str::to_owned)) };
         assert_eq!(tags, [expected], "for {fields}");
     };
     let some = Some(valid.as_str());

@@ -1,6 +1,6 @@
 //! The conversation with GitLab: the repository of the image, then its tags page after page, or one of them in detail.
 
-use k8supdater_plugin::names::{check_repository, is_digest};
+use k8supdater_plugin::names::check_repository;
 use k8supdater_plugin::registry::{Asked, Question, Registry, Step, Tag};
 use k8supdater_plugin::trail::Trail;
 use k8supdater_plugin::{Error, HttpResponse, Replies, link, refusal};
@@ -71,7 +71,7 @@ impl Registry for GitLab {
             // No such project, or hidden from us.
             (404, Ask::Repositories, _) => state.next_project(asked),
             (200, Ask::Tags, Question::Tags(_)) => state.tags(&response),
-            (200, Ask::Tag, Question::Tag(name)) => one(name, &response),
+            (200, Ask::Tag, Question::Tag(name) | Question::Images(name)) => one(name, &response),
             (200, Ask::Tags | Ask::Tag, _) => {
                 Err(Error::Other("the state handed back belongs to another question".to_owned()))
             }
@@ -106,7 +106,10 @@ impl State {
         if let Some(repository) = repository::find(entries, asked.repository)? {
             let (ask, url) = match asked.question {
                 Question::Tags(_) => (Ask::Tags, request::tags_url(asked.settings, &repository)?),
-                Question::Tag(tag) => (Ask::Tag, request::tag_url(asked.settings, &repository, tag)?),
+                // GitLab tells no images.
+                Question::Tag(tag) | Question::Images(tag) => {
+                    (Ask::Tag, request::tag_url(asked.settings, &repository, tag)?)
+                }
             };
             return self.request(ask, url);
         }
@@ -142,6 +145,5 @@ fn one(name: &str, response: &HttpResponse) -> Result<Step<State>, Error> {
     if detail.name != name {
         return Err(Error::InvalidReply(format!("asked for the tag {name:?} and got {:?}", detail.name)));
     }
-    let digest = detail.digest.filter(|digest| is_digest(digest));
-    Ok(Step::finished(vec![Tag { name: detail.name, digest, pushed: None }]))
+    Ok(Step::finished(vec![Tag::named(detail.name).with_digest(detail.digest)]))
 }

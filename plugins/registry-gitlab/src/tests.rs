@@ -192,7 +192,7 @@ fn one_tag_comes_with_its_digest_and_without_the_time_of_its_build() {
     };
     let got = ask(detail(&format!("\"{digest}\""))).unwrap();
     assert_eq!(got.asked, [BY_ID, "/projects/9/registry/repositories/1/tags/v10.0.0"]);
-    assert_eq!(got.tags, [Tag { name: "v10.0.0".to_owned(), digest: Some(digest), pushed: None }]);
+    assert_eq!(got.tags, [Tag::named("v10.0.0").with_digest(Some(digest))]);
     for digest in ["null", "\"\"", "\"sha256:88\""] {
         assert_eq!(ask(detail(digest)).unwrap().tags, [Tag::named("v10.0.0")], "{digest}");
     }

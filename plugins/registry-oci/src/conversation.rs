@@ -40,7 +40,9 @@ impl Registry for Oci {
         let (ask, url) = match asked.question {
             // There is no "since": every listing is a whole one, and the checkpoint of the last is of no use.
             Question::Tags(_) => (Ask::Tags, request::tags_url(asked.repository, asked.settings)?),
-            Question::Tag(tag) => (Ask::Head, request::manifest_url(asked.repository, asked.settings, tag)?),
+            Question::Tag(tag) | Question::Images(tag) => {
+                (Ask::Head, request::manifest_url(asked.repository, asked.settings, tag)?)
+            }
         };
         State { ask, url: String::new(), trail: Trail::default() }.request(ask, url)
     }
@@ -59,13 +61,17 @@ impl Registry for Oci {
                     None => Ok(Step::finished(tags)),
                 }
             }
-            (200, Ask::Head, Question::Tag(name)) => match manifest::stated_digest(&response) {
-                Some(digest) => Ok(finished(name, digest.to_owned())),
-                None => fetch_manifest(state),
-            },
+            (200, Ask::Head, Question::Tag(name) | Question::Images(name)) => {
+                match manifest::stated_digest(&response) {
+                    Some(digest) => Ok(finished(name, digest.to_owned())),
+                    None => fetch_manifest(state),
+                }
+            }
             // Docker Hub has answered so to every HEAD for a time.
             (405, Ask::Head, _) => fetch_manifest(state),
-            (200, Ask::Manifest, Question::Tag(name)) => Ok(finished(name, manifest::digest(&response)?)),
+            (200, Ask::Manifest, Question::Tag(name) | Question::Images(name)) => {
+                Ok(finished(name, manifest::digest(&response)?))
+            }
             (200, Ask::Head | Ask::Manifest, Question::Tags(_)) => {
                 Err(Error::Other("the state handed back belongs to another question".to_owned()))
             }
@@ -93,7 +99,7 @@ fn fetch_manifest(state: State) -> Result<Step<State>, Error> {
 }
 
 fn finished(name: &str, digest: String) -> Step<State> {
-    Step::finished(vec![Tag { name: name.to_owned(), digest: Some(digest), pushed: None }])
+    Step::finished(vec![Tag::named(name).with_digest(Some(digest))])
 }
 
 /// The tags of one page. None at all is what an empty repository has; Go writes that as null, Quay leaves the field out.

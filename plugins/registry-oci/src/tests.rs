@@ -176,7 +176,7 @@ fn the_digest_is_stated_or_computed() {
     let computed = Sha256::digest(INDEX).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
     let check = |replies: Vec<Reply>, digest: &str| {
         let last = converse(&question, replies).unwrap();
-        let tag = Tag { name: "1.0".to_owned(), digest: Some(digest.to_owned()), pushed: None };
+        let tag = Tag::named("1.0").with_digest(Some(digest.to_owned()));
         assert_eq!((last.tags, last.actions.len()), (vec![tag], 0));
     };
     let head = |digest: &str| answer(200, &[("docker-content-digest", digest)], "");

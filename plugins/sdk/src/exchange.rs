@@ -134,6 +134,7 @@ impl Error {
         match self {
             Self::NotFound => "not-found",
             Self::Unauthorized => "unauthorized",
+            Self::CredentialsExpired => "credentials-expired",
             Self::RateLimited(_) => "rate-limited",
             Self::Unavailable(_) => "unavailable",
             Self::InvalidSettings(_) => "invalid-settings",

@@ -18,7 +18,7 @@
 //! [`manifest`] documents what stands in it.
 //!
 //! What registry plugins have in common: [`link`] reads where an answer points at, [`refusal`] what a bad one means, [`time`] when
-//! something happened; [`names`] keeps names from changing where a request goes, and [`trail`] finds out circles.
+//! something happened, [`platform`] what an image is for; [`names`] keeps names from changing where a request goes, and [`trail`] finds out circles.
 //!
 //! What this crate must not do: add an import to the component, or panic over foreign data.
 //!
@@ -38,6 +38,7 @@ pub mod link;
 pub mod manifest;
 pub mod names;
 pub mod notifier;
+pub mod platform;
 pub mod refusal;
 pub mod registry;
 pub mod settings;
@@ -48,5 +49,5 @@ pub mod version_parser;
 
 pub use exchange::{Action, Error, Failure, Header, HttpRequest, HttpResponse, Mail, Replies, Reply};
 pub use notifier::{Notice, Notifier};
-pub use registry::{Question, Registry, Repository, Tag};
+pub use registry::{Image, Question, Registry, Repository, Tag};
 pub use version_parser::{Version, VersionParser};

@@ -29,7 +29,7 @@
 //! | `description` | one line for people |
 //! | `license` | an SPDX expression |
 //! | `settings` | JSON Schema of the settings, an object; `default`s of its own properties are filled in before the plugin sees them. Without it there are no settings |
-//! | `origins` | scheme, host and port of everything it wants to talk to, each with a `reason` for whoever grants it; `$registry` is the registry of the image in question |
+//! | `origins` | scheme, host and port of everything it wants to talk to, each with a `reason` for whoever grants it; `$registry` is the registry of the image in question. Where a setting says whom to talk to, `{"setting": "baseUrl", "reason": "…"}` asks for the origin of the URL in that setting, which has to be a property of type string; the cluster's administrator grants each such origin |
 //! | `slots` | credentials that its requests name, each with a `name`, a `scheme` and perhaps a `description`; the cluster's administrator binds a secret to a slot |
 //! | `examples` | at most 64 inputs with their expected outputs; all of them must come out before the operator lets the plugin serve |
 //!
@@ -51,10 +51,10 @@
 //! ```
 //!
 //! **`registry`**: `repository` (`registry`, `name`), `question` (`{"tags": null}`, or a checkpoint as a list of bytes in place of null, or
-//! `{"tag": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
+//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
 //! compared, headers and body are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
 //! `failure` (`denied`, `timeout`, `connect`, `tls`, `too-large`, `mail`, `other`). The outcome is `tags` (`name`, `digest`,
-//! `pushed`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
+//! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
 //!
 //! ```json
 //! {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::registry::exports::k8supdater::plugin::registry::{
-    Guest, Question, Repository, Step as EncodedStep, Tag,
+    Guest, Image, Question, Repository, Step as EncodedStep, Tag,
 };
 use crate::exchange::{Action, Error, HttpRequest, Replies, Reply, decode_state, encode_state};
 pub use crate::settings::NoSettings;
@@ -19,7 +19,7 @@ pub use crate::settings::NoSettings;
 pub struct Asked<'a, S> {
     /// About which repository.
     pub repository: &'a Repository,
-    /// All tags, or one in detail.
+    /// All tags, or one of them.
     pub question: &'a Question,
     /// The settings in force.
     pub settings: &'a S,
@@ -132,10 +132,33 @@ impl<P: Registry> Guest for P {
     }
 }
 
+/// Most images of a tag; see the WIT.
+const MOST_IMAGES: usize = 64;
+
 impl Tag {
     /// A tag of which nothing but the name is known.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), digest: None, pushed: None }
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// The same tag with this digest, or without one that is none.
+    #[must_use]
+    pub fn with_digest(self, digest: Option<String>) -> Self {
+        Self { digest: digest.filter(|digest| crate::names::is_digest(digest)), ..self }
+    }
+
+    /// The same tag with these images; without any if they are more than the contract allows, because a part of them would be taken for
+    /// all.
+    #[must_use]
+    pub fn with_images(self, images: Vec<Image>) -> Self {
+        Self { images: if images.len() > MOST_IMAGES { Vec::new() } else { images }, ..self }
+    }
+}
+
+impl Default for Tag {
+    /// Without a name, which no tag has: for `..Tag::default()`.
+    fn default() -> Self {
+        Self { name: String::new(), digest: None, pushed: None, images: Vec::new() }
     }
 }
 
@@ -143,6 +166,7 @@ impl Tag {
 mod tests {
     use super::*;
     use crate::exchange::HttpResponse;
+    use crate::platform::Platform;
 
     /// Asks for `pages` pages one after the other; each body is a tag.
     struct Pages;
@@ -196,6 +220,17 @@ mod tests {
             checkpoint: Some(b"done".to_vec()),
         };
         assert_eq!(third, expected);
+    }
+
+    #[test]
+    fn a_tag_has_what_the_contract_allows() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let platform = Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: None };
+        let image = platform.image(&digest).unwrap();
+        let tag = |images: usize| Tag::named("a").with_images(vec![image.clone(); images]);
+        assert_eq!((tag(64).images.len(), tag(65)), (64, Tag::named("a")));
+        assert_eq!(Tag::named("a").with_digest(Some(digest.clone())).digest, Some(digest));
+        assert_eq!(Tag::named("a").with_digest(Some("sha256:0a".to_owned())), Tag::named("a"));
     }
 
     #[test]

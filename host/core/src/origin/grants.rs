@@ -257,7 +257,7 @@ mod tests {
         check(&[a], &[a, plain], Some("test:5000"), &[a]);
         check(&["$registry"], &["$registry", a, plain], None, &[]);
         check(&["$registry"], &["$registry", a, plain], Some("ghcr.io"), &["https://ghcr.io"]);
-        check(&["$registry"], &["$registry", a, plain], Some("test:5000"), &["https://test:5000", plain]);
+        check(&["$registry"], &["$registry", a, plain], Some("test:5000"), &[plain, "https://test:5000"]);
         check(&["$registry"], &[plain], Some("test:5000"), &[plain]);
     }
 

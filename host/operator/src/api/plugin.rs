@@ -192,10 +192,10 @@ pub struct Asks {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AskedOrigin {
-    /// `$registry`, or scheme, host and port.
+    /// `$registry`, or scheme, host and port; or of which setting it is the origin, and what that comes to with the Plugin's own settings.
     pub origin: String,
     /// The component's own words.
     pub reason: String,
-    /// Whether `spec.grants.origins` covers it.
+    /// Whether `spec.grants.origins` covers it, with the Plugin's own settings.
     pub granted: bool,
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use k8supdater_runtime::inspect::{Inspection, inspect};
+use k8supdater_runtime::manifest::{Asked, Manifest, Wanted};
 use k8supdater_runtime::pack::{self, Packed};
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 /// Subcommands of `plugin`.
@@ -161,8 +162,7 @@ fn objects(args: &PackArgs, packed: &Packed, compressed: Vec<u8>) -> Result<Stri
     let manifest = packed.manifest.as_ref();
     let name = args.name.clone().or_else(|| manifest.map(|manifest| manifest.name.clone()));
     let name = name.unwrap_or_else(|| "plugin".to_owned());
-    let origins: Vec<String> =
-        manifest.iter().flat_map(|manifest| &manifest.origins).map(|asked| asked.origin.to_string()).collect();
+    let origins: Vec<String> = manifest.map(origins_to_grant).unwrap_or_default();
     let config_map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -182,6 +182,13 @@ fn objects(args: &PackArgs, packed: &Packed, compressed: Vec<u8>) -> Result<Stri
     Ok(format!("---\n{}---\n{}", serde_yaml_ng::to_string(&config_map)?, serde_yaml_ng::to_string(&plugin)?))
 }
 
+/// What has to be granted before the plugin serves without any settings.
+fn origins_to_grant(manifest: &Manifest) -> Vec<String> {
+    let settings = manifest.default_settings();
+    let grants = manifest.origins.iter().filter_map(|asked| asked.origin.with_settings(&settings));
+    grants.map(|grant| grant.to_string()).collect()
+}
+
 fn show(args: &InspectArgs) -> Result<(), PluginError> {
     let failed = |source| PluginError::Inspect { path: args.file.display().to_string(), source };
     let mut bytes = read(&args.file)?;
@@ -199,8 +206,18 @@ fn show(args: &InspectArgs) -> Result<(), PluginError> {
     Ok(())
 }
 
-fn as_json(inspection: &Inspection) -> serde_json::Value {
+/// An origin that is asked for; `origin` is null where a setting without a default decides.
+fn origin_as_json(asked: &Asked, settings: &Value) -> Value {
+    let origin = asked.origin.with_settings(settings).map(|grant| grant.to_string());
+    match &asked.origin {
+        Wanted::Grant(_) => json!({"origin": origin, "reason": asked.reason}),
+        Wanted::OriginOfSetting(name) => json!({"setting": name, "origin": origin, "reason": asked.reason}),
+    }
+}
+
+fn as_json(inspection: &Inspection) -> Value {
     let manifest = &inspection.manifest;
+    let settings = manifest.default_settings();
     json!({
         "name": manifest.name,
         "version": manifest.version,
@@ -212,7 +229,7 @@ fn as_json(inspection: &Inspection) -> serde_json::Value {
         "bytesCompressed": inspection.gz_size,
         "functionImports": [],
         "typeImports": inspection.type_imports,
-        "origins": manifest.origins.iter().map(|asked| json!({"origin": asked.origin.to_string(), "reason": asked.reason})).collect::<Vec<_>>(),
+        "origins": manifest.origins.iter().map(|asked| origin_as_json(asked, &settings)).collect::<Vec<_>>(),
         "slots": manifest.slots.iter().map(|slot| json!({"name": slot.name, "scheme": slot.scheme.to_string()})).collect::<Vec<_>>(),
         "settings": manifest.settings,
         "examples": manifest.examples.len(),
@@ -234,7 +251,9 @@ fn as_text(inspection: &Inspection) -> String {
     if manifest.origins.is_empty() {
         lines.push("asks for   nothing".to_owned());
     }
-    lines.extend(manifest.origins.iter().map(|asked| format!("asks for   {}: {}", asked.origin, asked.reason)));
+    let settings = manifest.default_settings();
+    let asks = |asked: &Asked| format!("asks for   {}: {}", asked.origin.describe(&settings), asked.reason);
+    lines.extend(manifest.origins.iter().map(asks));
     lines.extend(manifest.slots.iter().map(|slot| format!("credential {} ({})", slot.name, slot.scheme)));
     lines.push(format!("examples   {}, run by the operator before the plugin serves", manifest.examples.len()));
     lines.join("\n") + "\n"

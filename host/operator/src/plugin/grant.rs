@@ -2,12 +2,14 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use k8supdater_core::origin::{Grant, Grants, Origin};
-use k8supdater_egress::{BoundCredential, Credential, RealmBinding, Scheme};
-use k8supdater_runtime::manifest::{Manifest, SlotScheme};
+use k8supdater_egress::{BoundCredential, RealmBinding};
+use k8supdater_runtime::manifest::{Manifest, Wanted};
 use kube::Api;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::api::plugin::{Plugin, SecretGrant};
+use crate::credentials::{credential, scheme};
 use crate::failure::Retry;
 
 /// The grants of a Plugin object, parsed.
@@ -115,19 +117,20 @@ impl GrantError {
     }
 }
 
-/// The grants of `plugin`, parsed. Pure.
+/// The grants of `plugin`, parsed, and the origin that the operator's configuration names, if it names one. Pure.
 ///
 /// # Errors
 /// [`GrantError::Malformed`] for the first text that is no origin.
-pub(super) fn parse(plugin: &Plugin) -> Result<Granted, GrantError> {
+pub(super) fn parse(plugin: &Plugin, configured: Option<&Origin>) -> Result<Granted, GrantError> {
     let name = plugin.metadata.name.clone().unwrap_or_default();
     let malformed =
         |field: &'static str, message: String| GrantError::Malformed { plugin: name.clone(), field, message };
-    let Some(grants) = &plugin.spec.grants else { return Ok(Granted::default()) };
+    let grants = plugin.spec.grants.clone().unwrap_or_default();
     let origins = grants
         .origins
         .iter()
         .map(|text| text.parse::<Grant>().map_err(|err| malformed("origins", err.to_string())))
+        .chain(configured.map(|origin| Ok(Grant::Origin(origin.clone()))))
         .collect::<Result<Vec<_>, _>>()?;
     let secrets = grants
         .secrets
@@ -149,20 +152,28 @@ pub(super) fn parse(plugin: &Plugin) -> Result<Granted, GrantError> {
     Ok(Granted { origins: Grants::new(origins), secrets, realms })
 }
 
-/// The origins that `manifest` asks for.
-pub(super) fn asked(manifest: &Manifest) -> Grants {
-    Grants::new(manifest.origins.iter().map(|asked| asked.origin.clone()).collect())
+/// What a component may call when it is used with `settings`, in which defaults are filled in: the origins that it then asks for and that
+/// are granted.
+pub(super) fn usable(manifest: &Manifest, settings: &Value, granted: &Grants) -> Grants {
+    let asked = manifest.origins.iter().filter_map(|asked| asked.origin.with_settings(settings));
+    Grants::intersect(&Grants::new(asked.collect()), granted)
 }
 
-/// Makes sure that all that the component asks for is granted, and that granted Secrets have a slot to go to. Pure.
+/// Makes sure that all that the component asks for with the Plugin's own `settings` is granted, and that granted Secrets have a slot to go
+/// to. What it asks for with a handler's settings is judged request by request. Pure.
 ///
 /// # Errors
 /// [`GrantError::NotCovered`] or [`GrantError::NoSuchSlot`].
-pub(super) fn check_coverage(plugin: &str, manifest: &Manifest, granted: &Granted) -> Result<(), GrantError> {
-    let missing = Grants::missing(&asked(manifest), &granted.origins);
+pub(super) fn check_coverage(
+    plugin: &str,
+    manifest: &Manifest,
+    settings: &Value,
+    granted: &Granted,
+) -> Result<(), GrantError> {
+    let missing: Vec<String> =
+        manifest.origins.iter().filter_map(|asked| missing(&asked.origin, settings, &granted.origins)).collect();
     if !missing.is_empty() {
-        let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Err(GrantError::NotCovered { plugin: plugin.to_owned(), missing });
+        return Err(GrantError::NotCovered { plugin: plugin.to_owned(), missing: missing.join(", ") });
     }
     for (secret, _) in &granted.secrets {
         if !manifest.slots.iter().any(|slot| slot.name == secret.slot) {
@@ -172,6 +183,15 @@ pub(super) fn check_coverage(plugin: &str, manifest: &Manifest, granted: &Grante
         }
     }
     Ok(())
+}
+
+/// What of `wanted` is not granted, for people.
+fn missing(wanted: &Wanted, settings: &Value, granted: &Grants) -> Option<String> {
+    let missing = wanted.with_settings(settings).filter(|grant| !granted.covers(grant))?;
+    Some(match wanted {
+        Wanted::Grant(_) => missing.to_string(),
+        Wanted::OriginOfSetting(name) => format!("{missing} (by the setting {name})"),
+    })
 }
 
 /// Reads the granted Secrets. Their values go into [`Credential`]s at once and nowhere else.
@@ -208,4 +228,117 @@ pub(super) async fn read_secrets(
         });
     }
     Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use url::Url;
+
+    use super::*;
+
+    /// A plugin that asks for the registry, for one origin, and for that of a setting.
+    fn manifest() -> Manifest {
+        let manifest = json!({
+            "name": "test", "version": "1", "kind": "registry", "description": "For tests.", "license": "Apache-2.0",
+            "settings": {"properties": {"baseUrl": {"type": "string"}}},
+            "origins": [
+                {"origin": "$registry", "reason": "x"},
+                {"origin": "https://api.example", "reason": "x"},
+                {"setting": "baseUrl", "reason": "x"},
+            ],
+            "slots": [{"name": "token", "scheme": "bearer"}],
+        });
+        Manifest::parse(manifest.to_string().as_bytes()).unwrap()
+    }
+
+    fn granted(origins: &[&str]) -> Granted {
+        Granted {
+            origins: Grants::new(origins.iter().map(|text| text.parse().unwrap()).collect()),
+            ..Granted::default()
+        }
+    }
+
+    #[test]
+    fn all_that_is_asked_for_with_the_plugins_own_settings_has_to_be_granted() {
+        let check = |settings: Value, origins: &[&str], expected: Result<(), &str>| {
+            let found = check_coverage("gitlab", &manifest(), &settings, &granted(origins));
+            let expected = expected.map_err(|missing| {
+                format!("Plugin gitlab asks for {missing}, which spec.grants.origins does not cover; add it there, or use another plugin")
+            });
+            assert_eq!(found.map_err(|err| err.to_string()), expected, "{settings} {origins:?}");
+        };
+        let none = || json!({});
+        let git = || json!({"baseUrl": "https://git.example/path"});
+        check(none(), &["$registry", "https://api.example"], Ok(()));
+        check(none(), &["$registry"], Err("https://api.example"));
+        check(none(), &[], Err("$registry, https://api.example"));
+        check(git(), &["$registry", "https://api.example", "https://git.example"], Ok(()));
+        let missing = "https://git.example (by the setting baseUrl)";
+        check(git(), &["$registry", "https://api.example"], Err(missing));
+        check(git(), &["$registry", "https://api.example", "http://git.example"], Err(missing));
+        check(git(), &["https://api.example"], Err(&format!("$registry, {missing}")));
+        // Nothing that could be called: the plugin itself says what it thinks of that.
+        check(json!({"baseUrl": "git.example"}), &["$registry", "https://api.example"], Ok(()));
+    }
+
+    #[test]
+    fn granted_secrets_have_a_slot_to_go_to() {
+        let secret = |slot: &str| SecretGrant {
+            slot: slot.to_owned(),
+            origin: "https://api.example".to_owned(),
+            secret_name: "secret".to_owned(),
+        };
+        let check = |slot: &str| {
+            let origin = Origin::parse("https://api.example").unwrap();
+            let granted =
+                Granted { secrets: vec![(secret(slot), origin)], ..granted(&["$registry", "https://api.example"]) };
+            check_coverage("gitlab", &manifest(), &json!({}), &granted).map_err(|err| err.to_string())
+        };
+        assert_eq!(check("token"), Ok(()));
+        let message = "fills the slot \"tokn\", which the component does not have; it has: token";
+        assert!(check("tokn").is_err_and(|err| err.contains(message)));
+    }
+
+    /// Whether `url` may be called with `settings`, or what egress says about it.
+    fn call(settings: &Value, origins: &[&str], url: &str) -> Result<bool, String> {
+        let usable = usable(&manifest(), settings, &granted(origins).origins);
+        let permit = usable.permit(&Url::parse(url).unwrap(), Some(&Origin::registry("ghcr.io").unwrap()));
+        permit.map(|permit| permit.named).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn the_origin_of_a_setting_may_be_called_where_that_very_origin_is_granted() {
+        let all = ["$registry", "https://api.example", "https://git.example", "http://10.0.0.7:8080"];
+        let check = |base_url: &str, url: &str, expected: Option<bool>| {
+            let found = call(&json!({ "baseUrl": base_url }), &all, url);
+            assert_eq!(found.as_ref().ok(), expected.as_ref(), "{base_url} {url}: {found:?}");
+        };
+        check("https://git.example", "https://git.example/api/v4/projects", Some(true));
+        check("https://git.example/path/", "https://git.example/elsewhere", Some(true));
+        check("http://10.0.0.7:8080", "http://10.0.0.7:8080/api/v4", Some(true));
+        check("https://git.example", "https://api.example/", Some(true));
+        check("https://git.example", "https://ghcr.io/v2/", Some(false));
+        // Granted, but not asked for with this setting.
+        check("https://git.example", "http://10.0.0.7:8080/api/v4", None);
+        // Asked for, but not granted: the scheme, the host or the port is another.
+        check("http://git.example", "http://git.example/", None);
+        check("https://git.example:8443", "https://git.example:8443/", None);
+        check("https://attacker.example", "https://attacker.example/", None);
+        check("https://git.example@attacker.example", "https://attacker.example/", None);
+        // A setting cannot widen what the registry means.
+        check("$registry", "https://attacker.example/", None);
+        check("https://quay.io", "https://quay.io/v2/", None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_remedy() {
+        let settings = json!({"baseUrl": "https://git.example"});
+        let refusal = call(&settings, &["https://api.example"], "https://git.example/api/v4").unwrap_err();
+        assert_eq!(
+            refusal,
+            "https://git.example may not be called: the component must ask for it, and an administrator grant it in the Plugin's \
+             spec.grants.origins; granted are: https://api.example"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use k8supdater_core::image::ImageReference;
 use k8supdater_core::origin::{Grants, Origin};
 use k8supdater_egress::{BoundCredential, RealmBinding, Scope};
 use k8supdater_runtime::{Component, Limits};
+use serde_json::Value;
 
 pub use k8supdater_runtime::SettingsError;
 
@@ -25,7 +26,8 @@ pub struct Serving {
     /// Different for every other component, grant or credential: what was learnt with one revision is not used for another.
     pub revision: u64,
     settings: Settings,
-    grants: Grants,
+    /// All that the Plugin object grants. What of it the component may use depends on the settings with which it is used.
+    granted: Grants,
     realms: Vec<RealmBinding>,
     credentials: Vec<BoundCredential>,
 }
@@ -40,9 +42,8 @@ impl Serving {
         granted: Granted,
         credentials: Vec<BoundCredential>,
     ) -> Self {
-        let grants = Grants::intersect(&grant::asked(component.manifest()), &granted.origins);
         let revision = REVISIONS.fetch_add(1, Ordering::Relaxed);
-        Self { name, component, revision, settings, grants, realms: granted.realms, credentials }
+        Self { name, component, revision, settings, granted: granted.origins, realms: granted.realms, credentials }
     }
 
     /// Whether using `other` instead would make no difference.
@@ -50,7 +51,7 @@ impl Serving {
         self.component.digest() == other.component.digest()
             && self.component.limits() == other.component.limits()
             && self.settings == other.settings
-            && self.grants == other.grants
+            && self.granted == other.granted
             && self.realms == other.realms
             && self.credentials == other.credentials
     }
@@ -67,16 +68,40 @@ impl Serving {
         self.component.settings(&serde_json::Value::Object(object))
     }
 
-    /// What a conversation about `image` may reach, and with which credentials.
-    pub fn scope(&self, image: &ImageReference) -> Arc<Scope> {
+    /// The Plugin object's own settings with defaults filled in.
+    pub(super) fn own_settings(&self) -> Value {
+        // They were allowed when this began to serve.
+        own_settings(&self.component, &self.settings).unwrap_or_default()
+    }
+
+    /// What a conversation about `image` may reach, and with which credentials. `settings` is what [`settings`](Self::settings) returned for
+    /// it: an origin that the component asks for by a setting may be called if that very origin is granted, whoever set it.
+    pub fn scope(&self, image: &ImageReference, settings: &str) -> Arc<Scope> {
+        let settings = serde_json::from_str(settings).unwrap_or_default();
         Arc::new(Scope {
-            grants: self.grants.clone(),
+            grants: grant::usable(self.component.manifest(), &settings, &self.granted),
             registry: Origin::registry(image.registry()).ok(),
             credentials: self.credentials.clone(),
             realms: self.realms.clone(),
             limits: k8supdater_egress::Limits::default(),
         })
     }
+
+    /// Whose credential would be sent in a conversation with this `scope`, in words; none if it has none that fits.
+    pub fn own_credential(&self, scope: &Scope) -> Option<String> {
+        let reachable = scope.grants.reachable(scope.registry.as_ref());
+        let fits = self.credentials.iter().any(|bound| reachable.contains(&bound.origin));
+        fits.then(|| format!("what Plugin {} is granted", self.name))
+    }
+}
+
+/// The settings of a Plugin object, checked against the component's schema, with defaults filled in.
+///
+/// # Errors
+/// Names every setting that the schema does not allow.
+pub(super) fn own_settings(component: &Component, settings: &Settings) -> Result<Value, SettingsError> {
+    let object = settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    component.settings(&Value::Object(object)).map(|text| serde_json::from_str(&text).unwrap_or_default())
 }
 
 /// The limits that `plugin` sets, with the runtime's defaults for the others.

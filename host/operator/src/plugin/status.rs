@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 
+use super::defaults::Defaults;
 use super::grant;
 use super::{PluginError, Serving};
 use crate::api::conditions::{self, Finding, GRANTED, LOADED, READY, State};
@@ -22,8 +23,9 @@ pub(super) async fn write(
     plugin: &Plugin,
     outcome: &Result<Arc<Serving>, PluginError>,
     kept: Option<&Serving>,
+    defaults: &Defaults,
 ) -> Result<(), kube::Error> {
-    let status = status(plugin, outcome.as_ref().err(), kept, Timestamp::now());
+    let status = status(plugin, outcome.as_ref().err(), kept, defaults, Timestamp::now());
     if plugin.status.as_ref() == Some(&status) {
         return Ok(());
     }
@@ -36,10 +38,18 @@ pub(super) async fn write(
 }
 
 /// The status that `plugin` should have. Pure.
-fn status(plugin: &Plugin, failure: Option<&PluginError>, kept: Option<&Serving>, now: Timestamp) -> PluginStatus {
+fn status(
+    plugin: &Plugin,
+    failure: Option<&PluginError>,
+    kept: Option<&Serving>,
+    defaults: &Defaults,
+    now: Timestamp,
+) -> PluginStatus {
     let before = plugin.status.clone().unwrap_or_default();
     let generation = plugin.metadata.generation;
     let manifest = kept.map(|serving| serving.component.manifest());
+    let settings = kept.map(Serving::own_settings).unwrap_or_default();
+    let granted = grant::parse(plugin, defaults.origin.as_ref()).map(|granted| granted.origins).unwrap_or_default();
     PluginStatus {
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings(failure, kept), generation, now),
@@ -52,9 +62,9 @@ fn status(plugin: &Plugin, failure: Option<&PluginError>, kept: Option<&Serving>
                 .origins
                 .iter()
                 .map(|asked| AskedOrigin {
-                    origin: asked.origin.to_string(),
+                    origin: asked.origin.describe(&settings),
                     reason: asked.reason.clone(),
-                    granted: grant::parse(plugin).is_ok_and(|granted| granted.origins.covers(&asked.origin)),
+                    granted: asked.origin.with_settings(&settings).is_none_or(|grant| granted.covers(&grant)),
                 })
                 .collect(),
             slots: manifest.slots.iter().map(|slot| format!("{} ({})", slot.name, slot.scheme)).collect(),

@@ -7,7 +7,6 @@ mod choice;
 mod problem;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -18,7 +17,7 @@ use k8supdater_core::policy::moving::RunningImage;
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
-pub use choice::{Choice, Moving};
+pub use choice::{Choice, Moving, Tags};
 pub use problem::Problem;
 
 use super::Context;

@@ -86,7 +86,7 @@ async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings, generation, now),
         current: summary(&containers, |container| tag_of(&container.image)),
-        available: summary(&containers, |container| container.reported.clone()),
+        available: summary(&containers, |container| container.reported.as_deref().map(short)),
         containers,
         last_check: Some(Time(now)),
         next_check: now.checked_add(wait).ok().map(Time),
@@ -164,9 +164,10 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
             finding(READY, State::True, "Checked", format!("{count} container(s) of the Deployment were checked"))
         }
     };
-    let registry = match decision.problems.iter().find(|problem| problem.is_about_the_registry) {
+    let unreachable = decision.problems.iter().find(|problem| problem.is_registry_reached == Some(false));
+    let registry = match unreachable {
         Some(problem) => finding(REGISTRY_REACHABLE, State::False, problem.reason, problem.message.clone()),
-        None if problems.is_empty() => {
+        None if decision.problems.iter().all(|problem| problem.is_registry_reached.is_some()) => {
             finding(REGISTRY_REACHABLE, State::True, "Listed", "all repositories were listed".to_owned())
         }
         None => finding(REGISTRY_REACHABLE, State::Unknown, "NotAsked", "not every repository was asked".to_owned()),
@@ -177,30 +178,49 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
 fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Finding {
     let decision = &checked.decision;
     let finding = |state, reason, message: String| Finding { kind: UP_TO_DATE, state, reason, message };
-    let available: Vec<String> = decision
+    let (moved, available): (Vec<(&str, &str)>, Vec<(&str, &str)>) = decision
         .containers
         .iter()
-        .filter_map(|container| container.reported.as_ref().map(|tag| format!("{}: {tag}", container.name)))
-        .collect();
+        .filter_map(|container| Some((container.name.as_str(), container.reported.as_deref()?)))
+        .partition(|(_, reported)| reported.contains('@'));
+    let list = |tags: &[(&str, &str)]| {
+        tags.iter().map(|(name, tag)| format!("{name}: {}", short(tag))).collect::<Vec<_>>().join(", ")
+    };
+    let unknown: Vec<&str> =
+        decision.containers.iter().filter(|container| container.decision == "Unknown").filter_map(|container| container.problem.as_deref()).collect();
     if checked.failure.is_none() && decision.is_updating() {
         let updates: Vec<String> = decision
             .containers
             .iter()
             .filter_map(|container| container.update.as_ref())
             .filter(|update| matches!(update.phase, UpdatePhase::Announced | UpdatePhase::RollingOut))
-            .map(|update| format!("{} → {}", update.from, update.to))
+            .map(|update| match &update.digest {
+                Some(digest) if update.is_restart() => format!("restart of {} for {}", update.from, short(digest)),
+                _ => format!("{} → {}", update.from, update.to),
+            })
             .collect();
         finding(State::False, "Updating", updates.join("; "))
     } else if !problems.is_empty() {
         finding(State::Unknown, "CheckFailed", "see the condition Ready".to_owned())
-    } else if available.is_empty() {
-        finding(State::True, "UpToDate", "no newer version is available".to_owned())
+    } else if !available.is_empty() || !moved.is_empty() {
+        let mut parts = Vec::new();
+        if !available.is_empty() {
+            parts.push(format!(
+                "left of the frontier, and therefore for a human to decide: {}; to take it, set the image of the Deployment yourself",
+                list(&available)
+            ));
+        }
+        if !moved.is_empty() {
+            parts.push(format!(
+                "moved, and therefore for a human to decide: {}; to take it, restart the Deployment yourself, or set latest to Update",
+                list(&moved)
+            ));
+        }
+        finding(State::False, "UpdateAvailable", parts.join("; "))
+    } else if !unknown.is_empty() {
+        finding(State::Unknown, "NotKnown", unknown.join("; "))
     } else {
-        let message = format!(
-            "left of the frontier, and therefore for a human to decide: {}; to take it, set the image of the Deployment yourself",
-            available.join(", ")
-        );
-        finding(State::False, "UpdateAvailable", message)
+        finding(State::True, "UpToDate", "no newer version is available".to_owned())
     }
 }
 
@@ -231,8 +251,7 @@ async fn publish(
         let began = decision.updates.iter().filter_map(|update| {
             let status = decision.containers.iter().find(|status| status.name == update.change.container)?;
             let record = status.update.as_ref()?;
-            let (from, to) = (record.from.clone(), record.to.clone());
-            let what = Happening::Reached { from, to, started: record.started.0, milestone: Milestone::Began };
+            let what = Happening::reached(record, Milestone::Began);
             Some(say_news(&News { container: status.name.clone(), what }, before))
         });
         sayings.extend(began);
@@ -294,32 +313,34 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
             format!("{container} {to} after {reported:?} {}", standing(before, UP_TO_DATE))
         }
         // The status keeps whole seconds.
-        Happening::Reached { from, to, started, .. } => format!("{container} {from} {to} {}", started.as_second()),
+        Happening::Reached { from, to, restart_for, started, .. } => {
+            format!("{container} {from} {to} {restart_for:?} {}", started.as_second())
+        }
     };
     let (is_warning, reason, action, note) = match &news.what {
         Happening::Available { from, to, why, .. } => {
-            (false, "UpdateAvailable", "Report", format!("container {container}: {from} → {to} is available: {why}"))
+            let note = format!("container {container}: {from} → {} is available: {why}", short(to));
+            (false, "UpdateAvailable", "Report", note)
         }
-        Happening::Reached { from, to, milestone, .. } => match milestone {
-            Milestone::Began => (false, "Updating", "Update", format!("container {container}: {from} → {to}")),
-            Milestone::Finished => {
-                (false, "Updated", "Update", format!("container {container}: {from} → {to}, the rollout is finished"))
-            }
-            Milestone::Failed { message } => (
-                true,
-                "RolloutFailed",
-                "Update",
-                format!("container {container}: {from} → {to}, the rollout failed: {message}"),
-            ),
-            Milestone::Overtaken => (
-                false,
-                "Overtaken",
-                "Update",
-                format!(
-                    "container {container}: {from} → {to} was overtaken by somebody else's change, which is left alone"
+        Happening::Reached { from, to, restart_for, milestone, .. } => {
+            let what = match restart_for {
+                None => format!("container {container}: {from} → {to}"),
+                Some(digest) => format!("container {container}: restart of {from} for {}", short(digest)),
+            };
+            match milestone {
+                Milestone::Began => (false, "Updating", "Update", what),
+                Milestone::Finished => (false, "Updated", "Update", format!("{what}, the rollout is finished")),
+                Milestone::Failed { message } => {
+                    (true, "RolloutFailed", "Update", format!("{what}, the rollout failed: {message}"))
+                }
+                Milestone::Overtaken => (
+                    false,
+                    "Overtaken",
+                    "Update",
+                    format!("{what} was overtaken by somebody else's change, which is left alone"),
                 ),
-            ),
-        },
+            }
+        }
     };
     Saying { is_warning, reason, action, occasion, note }
 }
@@ -356,6 +377,14 @@ fn summary(containers: &[ContainerStatus], value: impl Fn(&ContainerStatus) -> O
             let parts: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
             Some(parts.join(", "))
         }
+    }
+}
+
+/// `text` with a digest in it cut to what people compare: 12 digits, as container tools show them.
+fn short(text: &str) -> String {
+    match text.find("sha256:").map(|start| start + "sha256:".len() + 12) {
+        Some(end) => text.get(..end).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
     }
 }
 

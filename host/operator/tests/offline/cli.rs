@@ -70,6 +70,20 @@ fn inspect_says_what_a_plugin_is_and_that_it_imports_nothing() {
 }
 
 #[test]
+fn inspect_says_which_setting_decides_whom_a_plugin_calls() {
+    let path = plugin("registry-gitlab");
+    let path = path.to_str().unwrap();
+    let (success, text, stderr) = run(&["plugin", "inspect", path], &[]);
+    assert!(success, "{stderr}");
+    assert!(text.contains("asks for   origin of the setting baseUrl, https://gitlab.com now: "), "{text}");
+    let (success, json, _) = run(&["plugin", "inspect", "--json", path], &[]);
+    assert!(success);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let origin = &json["origins"][0];
+    assert_eq!((origin["setting"].as_str(), origin["origin"].as_str()), (Some("baseUrl"), Some("https://gitlab.com")));
+}
+
+#[test]
 fn what_is_no_plugin_is_refused_with_the_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {
@@ -102,6 +116,12 @@ fn pack_writes_objects_that_grant_what_is_asked_for() {
     for expected in ["kind: ConfigMap", "plugin.wasm.gz:", "kind: Plugin", "- $registry"] {
         assert!(yaml.contains(expected), "no {expected:?} in the objects");
     }
+    // An origin that a setting decides is that of the setting's default, as long as nobody sets it.
+    let gitlab = plugin("registry-gitlab");
+    let args =
+        ["plugin", "pack", gitlab.to_str().unwrap(), "-o", &at("gitlab.wasm"), "--config-map", &at("gitlab.yaml")];
+    assert!(run(&args, &[]).0);
+    assert!(std::fs::read_to_string(at("gitlab.yaml")).unwrap().contains("    - https://gitlab.com\n"));
     // Packing what is packed changes nothing, so that a digest says which code it is.
     let (success, _, stderr) = run(&["plugin", "pack", component.to_str().unwrap(), "-o", &at("again.wasm")], &[]);
     assert!(success, "{stderr}");

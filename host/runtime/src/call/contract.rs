@@ -1,5 +1,6 @@
 //! What the WIT promises about answers and types cannot say: counts and sizes. Every answer passes through here.
 
+use k8supdater_core::image::Digest;
 use k8supdater_core::version::Version;
 
 use super::error::CallError;
@@ -12,6 +13,10 @@ const MOST_ACTIONS: usize = 16;
 const LARGEST_STATE: usize = 1024 * 1024;
 /// Most bytes of a checkpoint.
 const LARGEST_CHECKPOINT: usize = 64 * 1024;
+/// Most images of a tag: the official images with the most platforms have some twenty, attestations left out.
+const MOST_IMAGES: usize = 64;
+/// Most characters of an operating system, an architecture, or a variant of one.
+const LONGEST_PLATFORM: usize = 64;
 /// Most levels of a version.
 const MOST_LEVELS: usize = 16;
 /// Most bytes of a tail.
@@ -30,6 +35,7 @@ pub(super) fn registry(answer: Result<registry::Step, Error>) -> Result<Result<r
     };
     check_step(&step.actions, &step.state)?;
     at_most("bytes of checkpoint", step.checkpoint.as_ref().map_or(0, Vec::len), LARGEST_CHECKPOINT)?;
+    step.tags.iter().try_for_each(check_tag)?;
     Ok(Ok(step))
 }
 
@@ -77,6 +83,42 @@ fn check_step(actions: &[Action], state: &[u8]) -> Result<(), CallError> {
     at_most("bytes of state", state.len(), LARGEST_STATE)
 }
 
+fn check_tag(tag: &registry::Tag) -> Result<(), CallError> {
+    if let Some(digest) = &tag.digest {
+        check_digest(&tag.name, digest)?;
+    }
+    at_most("images of a tag", tag.images.len(), MOST_IMAGES)?;
+    for image in &tag.images {
+        check_digest(&tag.name, &image.digest)?;
+        check_platform(&tag.name, "operating system", &image.os)?;
+        check_platform(&tag.name, "architecture", &image.architecture)?;
+        if let Some(variant) = &image.variant {
+            check_platform(&tag.name, "variant", variant)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_digest(tag: &str, digest: &str) -> Result<(), CallError> {
+    // The rest of the program knows longer ones too, which the WIT does not.
+    if digest.starts_with("sha256:") && digest.parse::<Digest>().is_ok() {
+        return Ok(());
+    }
+    let what = format!("it gave {digest:?} as a digest of the tag {tag:?}, expected sha256: and 64 hexadecimal digits");
+    Err(CallError::broken(shorten(what)))
+}
+
+fn check_platform(tag: &str, what: &str, word: &str) -> Result<(), CallError> {
+    let is_word = (1..=LONGEST_PLATFORM).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word {
+        return Ok(());
+    }
+    let what = format!(
+        "it gave {word:?} as the {what} of an image of the tag {tag:?}, expected 1 to {LONGEST_PLATFORM} printable ASCII characters"
+    );
+    Err(CallError::broken(shorten(what)))
+}
+
 fn at_most(what: &str, found: usize, most: usize) -> Result<(), CallError> {
     if found > most {
         return Err(CallError::broken(format!("it gave {found} {what}, and {most} are allowed")));
@@ -90,7 +132,11 @@ fn shorten_error(error: Error) -> Error {
         Error::InvalidSettings(message) => Error::InvalidSettings(shorten(message)),
         Error::InvalidReply(message) => Error::InvalidReply(shorten(message)),
         Error::Other(message) => Error::Other(shorten(message)),
-        short @ (Error::NotFound | Error::Unauthorized | Error::RateLimited(_) | Error::Unsupported) => short,
+        short @ (Error::NotFound
+        | Error::Unauthorized
+        | Error::CredentialsExpired
+        | Error::RateLimited(_)
+        | Error::Unsupported) => short,
     }
 }
 
@@ -160,6 +206,49 @@ mod tests {
         check(0, 0, LARGEST_CHECKPOINT + 1, Err("it gave 65537 bytes of checkpoint, and 65536 are allowed"));
         let step = notifier::Step { actions: (0..17).map(|_| action()).collect(), state: vec![] };
         assert!(notifier(Ok(step)).is_err());
+    }
+
+    #[test]
+    fn tags_and_their_images_are_what_they_claim_to_be() {
+        let digest = || format!("sha256:{}", "0a".repeat(32));
+        let check = |change: &dyn Fn(&mut registry::Tag), expected: Result<(), &str>| {
+            let image = registry::Image {
+                digest: digest(),
+                os: "linux".to_owned(),
+                architecture: "arm64".to_owned(),
+                variant: Some("v8".to_owned()),
+            };
+            let mut tag =
+                registry::Tag { name: "1.0".to_owned(), digest: Some(digest()), pushed: None, images: vec![image] };
+            change(&mut tag);
+            let step = registry::Step { tags: vec![tag], actions: vec![], state: vec![], checkpoint: None };
+            let found = registry(Ok(step)).map(drop).map_err(|err| err.to_string());
+            match expected {
+                Ok(()) => assert_eq!(found, Ok(())),
+                Err(text) => assert!(found.as_ref().is_err_and(|err| err.contains(text)), "{found:?} without {text:?}"),
+            }
+        };
+        check(&|_| (), Ok(()));
+        check(&|tag| tag.digest = None, Ok(()));
+        check(&|tag| tag.images.clear(), Ok(()));
+        check(&|tag| tag.images = vec![tag.images[0].clone(); 64], Ok(()));
+        check(&|tag| tag.images[0].variant = None, Ok(()));
+        check(&|tag| tag.images[0].os = "x".repeat(64), Ok(()));
+        check(
+            &|tag| tag.images = vec![tag.images[0].clone(); 65],
+            Err("it gave 65 images of a tag, and 64 are allowed"),
+        );
+        for wrong in ["", "sha256:0a", "0a", &digest().to_uppercase()] {
+            let expected = format!("it gave {wrong:?} as a digest of the tag \"1.0\", expected sha256: and 64");
+            check(&|tag| tag.digest = Some(wrong.to_owned()), Err(&expected));
+            check(&|tag| tag.images[0].digest = wrong.to_owned(), Err(&expected));
+        }
+        for wrong in ["", "lin ux", "linux\n", "línux", &"x".repeat(65)] {
+            let expected = |what: &str| format!("it gave {wrong:?} as the {what} of an image of the tag \"1.0\"");
+            check(&|tag| tag.images[0].os = wrong.to_owned(), Err(&expected("operating system")));
+            check(&|tag| tag.images[0].architecture = wrong.to_owned(), Err(&expected("architecture")));
+            check(&|tag| tag.images[0].variant = Some(wrong.to_owned()), Err(&expected("variant")));
+        }
     }
 
     #[test]

@@ -185,7 +185,8 @@ fn a_plugin_that_fails_its_own_example_is_refused_with_both_answers() {
 fn a_conversation_in_an_example_has_to_go_as_written() {
     let run = |rest: &str| {
         let asked = r#""repository": {"registry": "r", "name": "n"}, "question": {"tags": null}"#;
-        let manifest = manifest("registry", &format!(r#", "examples": [{{"name": "e", {asked}, {rest}}}]"#));
+        let origins = r#""origins": [{"origin": "$registry", "reason": "to list"}]"#;
+        let manifest = manifest("registry", &format!(r#", {origins}, "examples": [{{"name": "e", {asked}, {rest}}}]"#));
         packed(&module("registry-plugin", REGISTRY), &manifest)
     };
     let get = r#"{"request": {"method": "GET", "url": "https://r/tags"}, "response": {"status": 200}}"#;
@@ -204,6 +205,37 @@ fn a_conversation_in_an_example_has_to_go_as_written() {
     let good = run(&format!(r#""exchanges": [{get}], "tags": [{{"name": "1.0"}}]"#));
     let loaded = runtime.block_on(engine().load(good.into(), Limits::default())).unwrap();
     assert_eq!((loaded.kind(), loaded.manifest().examples.len()), (Kind::Registry, 1));
+}
+
+#[tokio::test]
+async fn an_example_calls_only_what_the_plugin_asks_for() {
+    let run = async |settings: &str, origins: &str| {
+        let example = format!(
+            r#"{{"name": "e", "settings": {settings}, "repository": {{"registry": "elsewhere", "name": "n"}}, "question": {{"tags": null}},
+                "exchanges": [{{"request": {{"method": "GET", "url": "https://r/tags"}}, "response": {{"status": 200}}}}],
+                "tags": [{{"name": "1.0"}}]}}"#
+        );
+        let schema = r#"{"properties": {"baseUrl": {"type": "string", "default": "https://r/path"}}}"#;
+        let manifest = manifest(
+            "registry",
+            &format!(r#", "settings": {schema}, "origins": [{origins}], "examples": [{example}]"#),
+        );
+        let bytes = packed(&module("registry-plugin", REGISTRY), &manifest);
+        engine().load(bytes.into(), Limits::default()).await.map(drop).map_err(|err| err.to_string())
+    };
+    let of_setting = r#"{"setting": "baseUrl", "reason": "to list"}"#;
+    let fixed = r#"{"origin": "https://r", "reason": "to list"}"#;
+    assert_eq!(run("{}", fixed).await, Ok(()));
+    assert_eq!(run("{}", of_setting).await, Ok(()));
+    assert_eq!(run(r#"{"baseUrl": "https://r:443/other"}"#, of_setting).await, Ok(()));
+    let refused = Err(
+        r#"its example "e" fails: it asks for https://r/tags, which is at none of the origins that its plugin manifest asks for"#
+            .to_owned(),
+    );
+    assert_eq!(run("{}", "").await, refused);
+    assert_eq!(run("{}", r#"{"origin": "$registry", "reason": "to list"}"#).await, refused);
+    assert_eq!(run(r#"{"baseUrl": "https://s"}"#, of_setting).await, refused);
+    assert_eq!(run(r#"{"baseUrl": "http://r"}"#, of_setting).await, refused);
 }
 
 #[tokio::test]

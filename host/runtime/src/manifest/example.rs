@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Kind, ManifestError};
 use crate::wit::exchange::{Failure, Header, HttpResponse, Reply};
 use crate::wit::notifier::Notice;
-use crate::wit::registry::{Question, Repository, Tag};
+use crate::wit::registry::{Image, Question, Repository, Tag};
 
 /// Most examples of a plugin: each is run whenever the plugin is loaded.
 const MOST: usize = 64;
@@ -132,6 +132,7 @@ struct RepositoryExample {
 enum QuestionExample {
     Tags(Option<Vec<u8>>),
     Tag(String),
+    Images(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -140,6 +141,17 @@ struct TagExample {
     name: String,
     digest: Option<String>,
     pushed: Option<u64>,
+    #[serde(default)]
+    images: Vec<ImageExample>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageExample {
+    digest: String,
+    os: String,
+    architecture: String,
+    variant: Option<String>,
 }
 
 impl RegistryExample {
@@ -151,12 +163,20 @@ impl RegistryExample {
         match &self.question {
             QuestionExample::Tags(checkpoint) => Question::Tags(checkpoint.clone()),
             QuestionExample::Tag(name) => Question::Tag(name.clone()),
+            QuestionExample::Images(name) => Question::Images(name.clone()),
         }
     }
 
     pub(crate) fn tags(&self) -> Vec<Tag> {
-        let tag = |tag: &TagExample| Tag { name: tag.name.clone(), digest: tag.digest.clone(), pushed: tag.pushed };
-        self.tags.iter().map(tag).collect()
+        self.tags.iter().map(TagExample::tag).collect()
+    }
+}
+
+impl TagExample {
+    fn tag(&self) -> Tag {
+        let Self { name, digest, pushed, images } = self.clone();
+        let image = |ImageExample { digest, os, architecture, variant }| Image { digest, os, architecture, variant };
+        Tag { name, digest, pushed, images: images.into_iter().map(image).collect() }
     }
 }
 

@@ -10,10 +10,11 @@ fn check_refusal(json: &str, expected: &str) {
 fn a_manifest_with_every_field_is_read() {
     let json = r#"{
         "name": "registry-x", "version": "0.1.0", "kind": "registry", "description": "Lists.", "license": "MIT",
-        "settings": {"type": "object"},
+        "settings": {"type": "object", "properties": {"baseUrl": {"type": "string", "default": "https://x.example"}}},
         "origins": [
             {"origin": "$registry", "reason": "to list"},
-            {"origin": "https://api.example.com", "reason": "to ask"}
+            {"origin": "https://api.example.com", "reason": "to ask"},
+            {"setting": "baseUrl", "reason": "to ask elsewhere"}
         ],
         "slots": [
             {"name": "one", "scheme": "oci-token", "description": "an access token"},
@@ -24,7 +25,15 @@ fn a_manifest_with_every_field_is_read() {
     let read = Manifest::parse(json.as_bytes()).unwrap();
     assert_eq!((read.name.as_str(), read.version.as_str(), read.kind), ("registry-x", "0.1.0", Kind::Registry));
     let origins: Vec<_> = read.origins.iter().map(|asked| (asked.origin.to_string(), asked.reason.as_str())).collect();
-    assert_eq!(origins, [("$registry".to_owned(), "to list"), ("https://api.example.com".to_owned(), "to ask")]);
+    assert_eq!(
+        origins,
+        [
+            ("$registry".to_owned(), "to list"),
+            ("https://api.example.com".to_owned(), "to ask"),
+            ("origin of the setting baseUrl".to_owned(), "to ask elsewhere")
+        ]
+    );
+    assert_eq!(read.default_settings(), serde_json::json!({"baseUrl": "https://x.example"}));
     let slots: Vec<_> = read.slots.iter().map(|slot| (slot.name.as_str(), slot.scheme.to_string())).collect();
     assert_eq!(slots, [("one", "oci-token".to_owned()), ("two", "header PRIVATE-TOKEN".to_owned())]);
     assert_eq!(read.examples.len(), 1);
@@ -57,6 +66,20 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
     check_refusal(&origins(r#"{"origin": "example.com", "reason": "x"}"#), "origins[0].origin: ");
     check_refusal(&origins(r#"{"origin": "https://example.com", "reason": " "}"#), "origins[0].reason: it is empty");
     check_refusal(&origins(r#"{"origin": "https://example.com"}"#), "missing field `reason`");
+    let either = "origins[0]: it needs either `origin` or `setting`";
+    check_refusal(&origins(r#"{"reason": "x"}"#), either);
+    check_refusal(&origins(r#"{"origin": "$registry", "setting": "a", "reason": "x"}"#), either);
+    let of_setting = |setting: &str, properties: &str| {
+        let fields = format!(
+            r#", "settings": {{"properties": {properties}}}, "origins": [{{"setting": "{setting}", "reason": "x"}}]"#
+        );
+        manifest("registry", &fields)
+    };
+    check_refusal(
+        &of_setting("a", r#"{"a": {"type": ["string", "null"]}, "b": {"type": "string"}, "c": {"type": "string"}}"#),
+        r#"origins[0].setting: "a" is no property of type "string" of the settings; such properties are: b, c"#,
+    );
+    check_refusal(&of_setting("a", "{}"), "such properties are: none");
     let many = vec![r#"{"origin": "$registry", "reason": "x"}"#; 33].join(",");
     check_refusal(&origins(&many), "origins: there are 33 entries, and 32 are allowed");
     let slots = |slots: &str| manifest("registry", &format!(r#", "slots": [{slots}]"#));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::exchange::{Failure, Header, HttpResponse, Reply};
 use crate::notifier::Notice;
-use crate::registry::{Question, Repository, Tag};
+use crate::registry::{Image, Question, Repository, Tag};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Manifest {
@@ -77,14 +77,26 @@ struct RepositoryExample {
 enum QuestionExample {
     Tags(Option<Vec<u8>>),
     Tag(String),
+    Images(String),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TagExample {
     name: String,
     digest: Option<String>,
     pushed: Option<u64>,
+    #[serde(default)]
+    images: Vec<ImageExample>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageExample {
+    digest: String,
+    os: String,
+    architecture: String,
+    variant: Option<String>,
 }
 
 impl RegistryExample {
@@ -96,12 +108,20 @@ impl RegistryExample {
         match &self.question {
             QuestionExample::Tags(checkpoint) => Question::Tags(checkpoint.clone()),
             QuestionExample::Tag(name) => Question::Tag(name.clone()),
+            QuestionExample::Images(name) => Question::Images(name.clone()),
         }
     }
 
     pub(super) fn tags(&self) -> Vec<Tag> {
-        let tag = |tag: &TagExample| Tag { name: tag.name.clone(), digest: tag.digest.clone(), pushed: tag.pushed };
-        self.tags.iter().map(tag).collect()
+        self.tags.iter().map(TagExample::tag).collect()
+    }
+}
+
+impl TagExample {
+    fn tag(&self) -> Tag {
+        let Self { name, digest, pushed, images } = self.clone();
+        let image = |ImageExample { digest, os, architecture, variant }| Image { digest, os, architecture, variant };
+        Tag { name, digest, pushed, images: images.into_iter().map(image).collect() }
     }
 }
 
