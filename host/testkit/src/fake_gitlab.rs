@@ -56,7 +56,7 @@ pub enum GitlabFault {
     SignInPage,
     /// The right answer, but only after this time.
     Slow(Duration),
-    /// No answer: new connections are reset, old ones are cut.
+    /// No answer: the connection is cut. Where everything fails like this, new connections are reset.
     Reset,
 }
 

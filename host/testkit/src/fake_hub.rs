@@ -59,7 +59,7 @@ pub enum HubFault {
     Redirect(String),
     /// The right answer, but only after this time.
     Slow(Duration),
-    /// No answer: new connections are reset, old ones are cut.
+    /// No answer: the connection is cut. Where everything fails like this, new connections are reset.
     Reset,
 }
 

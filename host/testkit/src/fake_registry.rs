@@ -49,7 +49,7 @@ pub enum Fault {
     Redirect(String),
     /// The right answer, but only after this time.
     Slow(Duration),
-    /// No answer: new connections are reset, old ones are cut.
+    /// No answer: the connection is cut. Where everything fails like this, new connections are reset.
     Reset,
 }
 

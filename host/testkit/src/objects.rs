@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, LocalObjectReference, Secret, ServiceAccount};
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::{GroupVersionKind, ObjectMeta};
 use serde_json::{Value, json};
@@ -37,6 +39,34 @@ pub fn deployment_with(name: &str, containers: &[(&str, &str)], spec: &Value) ->
     });
     merge(&mut object["spec"], spec);
     serde_json::from_value(object).expect("the fields of spec are those of a Deployment")
+}
+
+/// The Deployment with these fields laid over those of its pods: `imagePullSecrets`, `serviceAccountName`, `nodeSelector` …
+///
+/// # Panics
+/// When `fields` do not fit.
+#[must_use]
+pub fn with_pod(deployment: &Deployment, fields: &Value) -> Deployment {
+    change(deployment, |object| merge(&mut object["spec"]["template"]["spec"], fields))
+}
+
+/// The Deployment with these fields laid over those of one container: `imagePullPolicy` …
+///
+/// # Panics
+/// When `fields` do not fit, or there is no such container.
+#[must_use]
+pub fn with_container(deployment: &Deployment, container: &str, fields: &Value) -> Deployment {
+    change(deployment, |object| {
+        let containers = object["spec"]["template"]["spec"]["containers"].as_array_mut();
+        let found = containers.into_iter().flatten().find(|found| found["name"] == container);
+        merge(found.unwrap_or_else(|| panic!("there is no container {container}")), fields);
+    })
+}
+
+/// The Deployment with pods that pull their images with these Secrets; see [`pull_secret`].
+#[must_use]
+pub fn with_pull_secrets(deployment: &Deployment, secrets: &[&str]) -> Deployment {
+    with_pod(deployment, &json!({"imagePullSecrets": references(secrets)}))
 }
 
 /// A `VersioningHandler` that looks after the Deployment of the same name with the plugin `oci` every second, and the frontier at 2.
@@ -85,6 +115,30 @@ pub fn secret(name: &str, values: &[(&str, &str)]) -> Secret {
     }
 }
 
+/// A Secret of the type `kubernetes.io/dockerconfigjson`, as `kubectl create secret docker-registry` makes it: a user name and a password
+/// for each registry, which is a host with a port if it has one, or a URL
+/// (<https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/>).
+pub fn pull_secret(name: &str, logins: &[(&str, &str, &str)]) -> Secret {
+    let entry = |(registry, username, password): &(&str, &str, &str)| {
+        let auth = BASE64_STANDARD.encode(format!("{username}:{password}"));
+        ((*registry).to_owned(), json!({"username": username, "password": password, "auth": auth}))
+    };
+    let config = json!({"auths": logins.iter().map(entry).collect::<serde_json::Map<_, _>>()}).to_string();
+    Secret {
+        type_: Some("kubernetes.io/dockerconfigjson".to_owned()),
+        ..secret(name, &[(".dockerconfigjson", &config)])
+    }
+}
+
+/// A `ServiceAccount` whose pods pull their images with these Secrets.
+pub fn service_account(name: &str, pull_secrets: &[&str]) -> ServiceAccount {
+    ServiceAccount {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        image_pull_secrets: Some(references(pull_secrets)),
+        ..ServiceAccount::default()
+    }
+}
+
 /// The kind `VersioningHandler`, for clients that have no type for it.
 pub fn handlers() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("k8supdater.dev", "v1", "VersioningHandler"))
@@ -93,6 +147,17 @@ pub fn handlers() -> ApiResource {
 /// The kind `Plugin`, for clients that have no type for it.
 pub fn plugins() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("k8supdater.dev", "v1", "Plugin"))
+}
+
+fn references(names: &[&str]) -> Vec<LocalObjectReference> {
+    names.iter().map(|name| LocalObjectReference { name: (*name).to_owned() }).collect()
+}
+
+/// Changes a Deployment as JSON.
+fn change(deployment: &Deployment, change: impl FnOnce(&mut Value)) -> Deployment {
+    let mut object = serde_json::to_value(deployment).expect("a Deployment can be written as JSON");
+    change(&mut object);
+    serde_json::from_value(object).expect("the fields are those of a Deployment")
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -122,6 +187,36 @@ mod tests {
         let expected = json!({"deployment": "web", "containerregistry": "oci", "interval": "5s", "suspend": true});
         assert_eq!(built.data["spec"], expected);
         assert_eq!((handlers().plural.as_str(), plugins().plural.as_str()), ("versioninghandlers", "plugins"));
+    }
+
+    #[test]
+    fn pods_and_containers_are_told_how_to_pull() {
+        let plain = deployment("web", &[("app", "r/a:1"), ("side", "r/b:1")]);
+        let built = with_container(&plain, "side", &json!({"imagePullPolicy": "Never"}));
+        let built = with_pull_secrets(&built, &["one", "two"]);
+        let built = with_pod(&built, &json!({"serviceAccountName": "robot", "nodeSelector": {"disk": "ssd"}}));
+        let pod =
+            |deployment: &Deployment| serde_json::to_value(deployment).unwrap()["spec"]["template"]["spec"].clone();
+        let mut expected = pod(&plain);
+        expected["containers"][1]["imagePullPolicy"] = json!("Never");
+        expected["imagePullSecrets"] = json!([{"name": "one"}, {"name": "two"}]);
+        expected["serviceAccountName"] = json!("robot");
+        expected["nodeSelector"] = json!({"disk": "ssd"});
+        assert_eq!(pod(&built), expected);
+    }
+
+    #[test]
+    fn a_pull_secret_is_what_kubectl_makes() {
+        let secret = pull_secret("pull", &[("127.0.0.1:5000", "robot", "s3cret"), ("r.example", "a", "b")]);
+        assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/dockerconfigjson"));
+        let found: Value = serde_json::from_str(&secret.string_data.unwrap()[".dockerconfigjson"]).unwrap();
+        let expected = json!({"auths": {
+            "127.0.0.1:5000": {"username": "robot", "password": "s3cret", "auth": "cm9ib3Q6czNjcmV0"},
+            "r.example": {"username": "a", "password": "b", "auth": "YTpi"},
+        }});
+        assert_eq!(found, expected);
+        let account = serde_json::to_value(service_account("robot", &["pull"])).unwrap();
+        assert_eq!(account["imagePullSecrets"], json!([{"name": "pull"}]));
     }
 
     #[test]

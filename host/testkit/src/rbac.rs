@@ -2,19 +2,24 @@
 //!
 //! Whatever the operator needs beyond `deploy/operator/rbac.yaml` is refused, and a test fails. Two things are changed so that tests can
 //! run side by side: the operator's namespace, and the rights on handlers and workloads, which are given for the watched namespaces
-//! instead of the whole cluster.
+//! instead of the whole cluster. Only what has no namespace, such as nodes, cannot be given like that: the binding to a role whose name ends
+//! in `-nodes` stays one for the whole cluster, under a name of its own, and is deleted after the test.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::config::Kubeconfig;
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::cluster::{self, Cluster, client, shipped};
 use crate::{PATIENCE, eventually, objects};
 
 const RBAC: &str = "deploy/operator/rbac.yaml";
+
+/// How the names of roles end that are about nodes.
+const ABOUT_NODES: &str = "-nodes";
 
 /// The roles that are the same for all tests.
 pub(crate) fn cluster_roles() -> Vec<DynamicObject> {
@@ -43,8 +48,29 @@ pub(crate) async fn grant(cluster: &Cluster, own: &str, watched: &[String]) -> K
     let status = issued.expect("a token can be had").status;
     let token = status.and_then(|status| status.token).expect("an issued token is in the status");
     let kubeconfig = cluster.kubeconfig_with_token(&token);
-    wait_until_in_force(client(&kubeconfig).await, own, watched).await;
+    let client = client(&kubeconfig).await;
+    wait_until_in_force(client.clone(), own, watched).await;
+    if objects.iter().any(|object| kind(object) == "ClusterRoleBinding") {
+        let nodes: Api<Node> = Api::all(client);
+        let listed = eventually(PATIENCE, async || {
+            nodes.list(&ListParams::default().limit(1)).await.map_err(|err| err.to_string())
+        });
+        listed
+            .await
+            .unwrap_or_else(|last| panic!("{RBAC} has a role for nodes that does not let it list them: {last}"));
+    }
     kubeconfig
+}
+
+/// Takes back the rights that would outlive the namespace `own`. `client` belongs to a user who may do everything.
+pub(crate) async fn revoke(client: Client, own: &str) {
+    let bindings: Api<ClusterRoleBinding> = Api::all(client);
+    for object in adapt(shipped(RBAC), own, &[]) {
+        if kind(&object) == "ClusterRoleBinding" {
+            // What is left behind is removed with the control plane.
+            let _ = bindings.delete(&object.name_any(), &DeleteParams::default()).await;
+        }
+    }
 }
 
 /// The API server learns of new bindings through a watch, which takes a moment.
@@ -79,6 +105,10 @@ fn adapt(shipped: Vec<DynamicObject>, own: &str, watched: &[String]) -> Vec<Dyna
                 object.metadata.namespace = Some(own.to_owned());
                 adapted.push(object);
             }
+            "ClusterRoleBinding" if is_about_nodes(&object) => {
+                object.metadata.name = Some(format!("{}-{own}", object.name_any()));
+                adapted.push(object);
+            }
             "ClusterRoleBinding" => adapted.extend(watched.iter().map(|namespace| {
                 let mut binding = object.clone();
                 if let Some(types) = &mut binding.types {
@@ -91,6 +121,10 @@ fn adapt(shipped: Vec<DynamicObject>, own: &str, watched: &[String]) -> Vec<Dyna
         }
     }
     adapted
+}
+
+fn is_about_nodes(binding: &DynamicObject) -> bool {
+    binding.data["roleRef"]["name"].as_str().is_some_and(|role| role.ends_with(ABOUT_NODES))
 }
 
 /// Name of the `ServiceAccount` that all bindings are for.
@@ -119,7 +153,6 @@ fn service_account(name: &str, namespace: &str) -> DynamicObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::ResourceExt;
 
     #[test]
     fn rights_on_the_cluster_become_rights_on_the_watched_namespaces() {
@@ -140,6 +173,12 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: workload
 subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: operator-nodes}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: operator-nodes}
+subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: plugins, namespace: shipped}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: plugins}
@@ -148,12 +187,13 @@ subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
         let adapted = adapt(cluster::parse(stream), "own", &["a".to_owned(), "b".to_owned()]);
         let found: Vec<_> = adapted
             .iter()
-            .map(|object| (kind(object).to_owned(), object.name_any(), object.namespace().unwrap()))
+            .map(|object| (kind(object).to_owned(), object.name_any(), object.namespace().unwrap_or_default()))
             .collect();
         let expected = [
             ("ServiceAccount", "operator", "own"),
             ("RoleBinding", "workloads", "a"),
             ("RoleBinding", "workloads", "b"),
+            ("ClusterRoleBinding", "operator-nodes-own", ""),
             ("RoleBinding", "plugins", "own"),
         ];
         assert_eq!(found, expected.map(|(kind, name, place)| (kind.to_owned(), name.to_owned(), place.to_owned())));

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -159,9 +159,9 @@ impl Stage {
     pub async fn set_image(&self, deployment: &str, container: &str, image: &str) {
         let containers = json!([{"name": container, "image": image}]);
         let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-        let patch = kube::api::Patch::Strategic(&patch);
+        let patch = Patch::Strategic(&patch);
         let api: Api<Deployment> = self.api();
-        api.patch(deployment, &kube::api::PatchParams::default(), &patch).await.expect("an image can be set");
+        api.patch(deployment, &PatchParams::default(), &patch).await.expect("an image can be set");
     }
 
     /// How many pod templates a Deployment has had: one `ReplicaSet` stands for each.
@@ -232,9 +232,39 @@ impl Stage {
         account
     }
 
-    async fn delete_namespaces(&self) {
+    /// Plays the kubelet: says that all pods that a Deployment has now run this image in a container, as in
+    /// `docker.io/library/nginx@sha256:…`. Nobody pulls images here, so by itself a pod says nothing of the kind.
+    ///
+    /// Only for Deployments whose pods have the label `app` with its name, as those of [`objects::deployment`] have.
+    pub async fn pods_run(&self, deployment: &str, container: &str, image_id: &str) {
+        let api: Api<Pod> = self.api();
+        let of_deployment = ListParams::default().labels(&format!("app={deployment}"));
+        self.eventually(&format!("the pods of {deployment} run {container}"), async || {
+            let mut pods = api.list(&of_deployment).await.map_err(|err| err.to_string())?.items;
+            pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+            if pods.is_empty() {
+                return Err("there are none".to_owned());
+            }
+            for mut pod in pods {
+                let statuses = pod.status.iter_mut().filter_map(|status| status.container_statuses.as_mut()).flatten();
+                let found = statuses.into_iter().find(|status| status.name == container);
+                let found = found.ok_or_else(|| {
+                    format!("{container} does not run in {}", pod.metadata.name.as_deref().unwrap_or_default())
+                })?;
+                image_id.clone_into(&mut found.image_id);
+                // The whole list, because the API server does not merge such lists; refused, if the pod was changed meanwhile.
+                let replaced = api.replace_status(&pod.name_any(), &PostParams::default(), &pod).await;
+                replaced.map_err(|err| err.to_string())?;
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    async fn clean_up(&self) {
         // The client of the test belongs to a runtime that may be about to end.
         let client = crate::cluster::client(self.cluster.kubeconfig()).await;
+        rbac::revoke(client.clone(), &self.own_namespace).await;
         let api: Api<Namespace> = Api::all(client);
         for name in [&self.namespace, &self.own_namespace] {
             // What is left behind is removed with the control plane.
@@ -254,7 +284,7 @@ impl Drop for Stage {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 if let Ok(runtime) = runtime {
-                    runtime.block_on(self.delete_namespaces());
+                    runtime.block_on(self.clean_up());
                 }
             });
         });

@@ -1,12 +1,16 @@
-//! The registries with a login, as processes.
+//! What of the testkit itself needs a control plane, or the program of the registry that comes with one.
 //!
-//! `cargo xtask test` starts a control plane and runs this. The program of the registry is all that is needed of it: see
-//! `K8SUPDATER_TEST_REGISTRY_PROGRAM` in what `cargo xtask control-plane` prints.
+//! `cargo xtask test` starts it and runs this; `cargo xtask control-plane` keeps it running and prints what to export.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
-use k8supdater_testkit::PrivateRegistry;
-use serde_json::Value;
+use std::path::Path;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8supdater_testkit::{PrivateRegistry, Stage, objects};
+use kube::api::{Api, ListParams};
+use serde_json::{Value, json};
 
 /// What a client got.
 struct Answer {
@@ -139,4 +143,38 @@ async fn a_real_registry_takes_images_for_several_platforms() {
     assert_eq!(registry.digest("team/web", "1.0.0-amd").await, amd, "pushing again changes nothing");
     let new = registry.repush("team/web", "1.0.0-amd").await;
     assert!(new != amd && registry.digest("team/web", "1.0.0-amd").await == new);
+}
+
+#[tokio::test]
+async fn pods_run_what_a_test_says_and_pull_with_what_it_gave_them() {
+    let stage = Stage::new("/bin/true", Path::new(env!("CARGO_TARGET_TMPDIR")), "testkit-pods").await;
+    stage.create(&objects::pull_secret("pull", &[("r.example", "robot", "secret")])).await;
+    stage.create(&objects::service_account("robot", &["pull"])).await;
+    let plain = objects::deployment_with(
+        "web",
+        &[("app", "r.example/a:1"), ("side", "r.example/b:1")],
+        &json!({"replicas": 2}),
+    );
+    let built = objects::with_container(&plain, "app", &json!({"imagePullPolicy": "Never"}));
+    stage.deploy_as(&objects::with_pod(&built, &json!({"serviceAccountName": "robot"}))).await;
+    let image_id = format!("r.example/a@sha256:{}", "1".repeat(64));
+    stage.pods_run("web", "app", &image_id).await;
+    let pods: Api<Pod> = stage.api();
+    let pods = pods.list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(pods.len(), 2);
+    for pod in pods {
+        let statuses = pod.status.unwrap().container_statuses.unwrap();
+        let of = |name: &str| statuses.iter().find(|status| status.name == name).unwrap();
+        assert_eq!(
+            (&of("app").image_id, of("app").image.as_str(), of("app").ready),
+            (&image_id, "r.example/a:1", true)
+        );
+        assert_ne!(of("side").image_id, image_id);
+        let secrets = pod.spec.unwrap().image_pull_secrets.unwrap_or_default();
+        assert_eq!(secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["pull"], "from the account");
+    }
+    let deployment = stage.api::<Deployment>().get("web").await.unwrap();
+    let containers = deployment.spec.unwrap().template.spec.unwrap().containers;
+    let policies: Vec<_> = containers.iter().map(|container| container.image_pull_policy.as_deref()).collect();
+    assert_eq!(policies, [Some("Never"), Some("IfNotPresent")]);
 }
