@@ -1,7 +1,5 @@
 //! What a tag points at: its digest, and the images that it leads to.
 
-use std::collections::BTreeMap;
-
 use k8supdater_plugin::names::is_digest;
 use k8supdater_plugin::platform::Platform;
 use k8supdater_plugin::{Error, HttpResponse, Image};
@@ -16,10 +14,6 @@ const IMAGE_CONFIGURATIONS: [&str; 2] =
 /// Types of the manifests of images.
 const IMAGE_MANIFESTS: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
-
-/// What an attestation is marked with, whatever its platform
-/// (<https://docs.docker.com/build/metadata/attestations/attestation-storage/>).
-const ATTESTATION: &str = "vnd.docker.reference.type";
 
 /// A manifest that has been fetched whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +53,19 @@ struct Descriptor {
     digest: String,
     platform: Option<Platform>,
     artifact_type: Option<String>,
-    annotations: Option<BTreeMap<String, IgnoredAny>>,
+    annotations: Option<Annotations>,
 }
+
+#[derive(Deserialize)]
+struct Annotations {
+    /// What an attestation is marked with, whatever its platform
+    /// (<https://docs.docker.com/build/metadata/attestations/attestation-storage/>).
+    #[serde(rename = "vnd.docker.reference.type")]
+    attached_as: Option<IgnoredAny>,
+}
+
+/// Something may be an image, and does not tell for which platform.
+struct Untold;
 
 /// What the registry says in `docker-content-digest`; None if it does not, or says it in another algorithm than SHA-256.
 pub(crate) fn stated_digest(response: &HttpResponse) -> Option<&str> {
@@ -116,22 +121,22 @@ fn content(body: Body) -> Content {
 /// taken for all.
 fn images(members: Vec<Descriptor>) -> Vec<Image> {
     let members = members.into_iter().filter(|member| !member.is_attached());
-    let images: Option<Vec<Option<Image>>> = members.map(Descriptor::into_image).collect();
+    let images: Result<Vec<Option<Image>>, Untold> = members.map(Descriptor::into_image).collect();
     images.unwrap_or_default().into_iter().flatten().collect()
 }
 
 impl Descriptor {
     /// Whether it stands beside an image: an attestation, a signature.
     fn is_attached(&self) -> bool {
-        let is_marked = self.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ATTESTATION));
+        let is_marked = self.annotations.as_ref().is_some_and(|annotations| annotations.attached_as.is_some());
         is_marked || self.artifact_type.as_ref().is_some_and(|artifact| !artifact.is_empty())
     }
 
-    /// The image that it describes; the inner None if it describes none, the outer if one cannot tell.
-    fn into_image(self) -> Option<Option<Image>> {
+    /// The image that it describes, if it describes one.
+    fn into_image(self) -> Result<Option<Image>, Untold> {
         let is_manifest = self.media_type.is_none_or(|kind| IMAGE_MANIFESTS.contains(&kind.as_str()));
-        let platform = self.platform.filter(|_| is_manifest && is_digest(&self.digest))?;
-        Some(platform.image(&self.digest))
+        let platform = self.platform.filter(|_| is_manifest && is_digest(&self.digest)).ok_or(Untold)?;
+        Ok(platform.image(&self.digest))
     }
 }
 
