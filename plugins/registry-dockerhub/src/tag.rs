@@ -1,7 +1,8 @@
 //! What Docker Hub says about a tag (schema `tag` in <https://docs.docker.com/reference/api/hub/latest.yaml>).
 
-use k8supdater_plugin::Tag;
+use k8supdater_plugin::platform::Platform;
 use k8supdater_plugin::time::Timestamp;
+use k8supdater_plugin::{Image, Tag};
 use serde::Deserialize;
 
 /// A tag as it stands in a page, or alone. All but the name may be missing or null.
@@ -9,7 +10,7 @@ use serde::Deserialize;
 pub(crate) struct Entry {
     pub(crate) name: String,
     digest: Option<String>,
-    images: Option<Vec<Image>>,
+    images: Option<Vec<Content>>,
     media_type: Option<String>,
     last_updated: Option<String>,
     tag_last_pushed: Option<String>,
@@ -17,8 +18,10 @@ pub(crate) struct Entry {
 
 /// What the tag holds for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Image {
+struct Content {
     digest: Option<String>,
+    #[serde(flatten)]
+    platform: Platform,
 }
 
 impl Entry {
@@ -38,7 +41,9 @@ impl Entry {
         // which a minimum age waits rather than hurries.
         let pushed = self.tag_last_pushed.as_deref().and_then(Timestamp::parse).or_else(|| self.updated());
         let digest = self.digest_of_target().map(str::to_owned);
-        Tag { pushed: pushed.map(|time| time.seconds), ..Tag::named(self.name).with_digest(digest) }
+        let images = self.images.unwrap_or_default().into_iter().filter_map(Content::into_image).collect();
+        let tag = Tag::named(self.name).with_digest(digest).with_images(images);
+        Tag { pushed: pushed.map(|time| time.seconds), ..tag }
     }
 
     /// The digest of what the tag points at, if that is certain.
@@ -59,5 +64,12 @@ impl Entry {
                 || media_type.starts_with("application/vnd.docker.distribution.manifest.list.")
         };
         self.media_type.as_ref().is_some_and(is_index)
+    }
+}
+
+impl Content {
+    /// The image, unless it is none: an attestation, whose platform is `unknown`, or what has no digest, which nobody can pull.
+    fn into_image(self) -> Option<Image> {
+        self.platform.image(&self.digest?)
     }
 }

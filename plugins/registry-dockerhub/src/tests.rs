@@ -1,5 +1,5 @@
 use k8supdater_plugin::registry::{EncodedStep, next};
-use k8supdater_plugin::{Action, Error, Failure, Header, HttpResponse, Question, Reply, Repository, Tag};
+use k8supdater_plugin::{Action, Error, Failure, Header, HttpResponse, Image, Question, Reply, Repository, Tag};
 
 use super::*;
 
@@ -147,6 +147,46 @@ fn digests_and_times_are_told_or_left_out_never_guessed() {
 }
 
 #[test]
+fn images_are_told_in_a_listing_and_of_one_tag() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let check = |images: &str, expected: &[(&str, &str, &str, Option<&str>)]| {
+        let images = images.replace("D1", &digest("1")).replace("D2", &digest("2"));
+        let tag = format!(r#"{{"name": "a", "digest": "{}", "images": {images}}}"#, digest("a"));
+        let image = |(digit, os, architecture, variant): &(&str, &str, &str, Option<&str>)| Image {
+            digest: digest(digit),
+            os: (*os).to_owned(),
+            architecture: (*architecture).to_owned(),
+            variant: variant.map(str::to_owned),
+        };
+        let expected = vec![Tag {
+            images: expected.iter().map(image).collect(),
+            ..Tag::named("a").with_digest(Some(digest("a")))
+        }];
+        let listed = converse(&ALL, vec![answer(200, &[], &format!(r#"{{"results": [{tag}]}}"#))]);
+        assert_eq!(listed.unwrap().0, expected, "for {images}");
+        for question in [Question::Tag("a".to_owned()), Question::Images("a".to_owned())] {
+            assert_eq!(converse(&question, vec![answer(200, &[], &tag)]).unwrap().0, expected, "{question:?} {images}");
+        }
+    };
+    let amd = r#"{"architecture": "amd64", "os": "linux", "variant": null, "os_version": null, "digest": "D1"}"#;
+    let arm = r#"{"architecture": "arm64", "os": "linux", "variant": "v8", "digest": "D2"}"#;
+    let both = [("1", "linux", "amd64", None), ("2", "linux", "arm64", Some("v8"))];
+    check("[]", &[]);
+    check("null", &[]);
+    check(&format!("[{amd}, {arm}]"), &both);
+    check(
+        r#"[{"architecture": "amd64", "os": "windows", "os_version": "10.0.20348.2700", "digest": "D1"}]"#,
+        &[("1", "windows", "amd64", None)],
+    );
+    let attestation = r#"{"architecture": "unknown", "os": "unknown", "digest": "D2"}"#;
+    check(&format!("[{amd}, {attestation}, {arm}]"), &both);
+    // Nothing behind it that could be pulled.
+    check(&format!("[{amd}, {}, {arm}]", amd.replace("\"D1\"", "null")), &both);
+    check(&format!("[{amd}, {{}}, {arm}]"), &both);
+    check(&format!("[{}]", [amd; 65].join(", ")), &[]);
+}
+
+#[test]
 fn the_next_page_is_on_the_hub_or_nowhere() {
     let check = |next: &str, expected: Result<&str, &str>| {
         let got = converse(&ALL, vec![page(&[("a", "null")], Some(next))]);
@@ -198,6 +238,7 @@ fn refusals_and_faults_keep_their_meaning() {
     let gone = Error::Unavailable("there are fewer pages of tags than a moment ago".to_owned());
     check(vec![page(&[("a", "null")], Some(SECOND)), answer(404, &[], "")], &gone);
     check(vec![answer(403, &[], "")], &Error::Unauthorized);
+    check(vec![answer(401, &[], r#"{"detail": "token has expired"}"#)], &Error::CredentialsExpired);
     check(vec![answer(429, &[], "Too Many Requests (HAP429)")], &Error::RateLimited(None));
     check(vec![Reply::Failed(Failure::Timeout)], &Error::Unavailable("no answer in the time allowed".to_owned()));
     check(vec![answer(405, &[], "")], &Error::InvalidReply("status 405".to_owned()));

@@ -187,12 +187,16 @@ fn one_tag_comes_with_its_digest_and_without_the_time_of_its_build() {
     let question = Question::Tag("v10.0.0".to_owned());
     let digest = format!("sha256:{}", "8".repeat(64));
     let ask = |detail: Reply| converse(WITH_PROJECT, "group/project", &question, vec![ok(REPOSITORIES), detail]);
+    // GitLab tells no images: the question about them is answered with the tag alone.
+    let question_about_images = Question::Images("v10.0.0".to_owned());
     let detail = |digest: &str| {
         ok(&format!(r#"{{"name": "v10.0.0", "digest": {digest}, "created_at": "2019-01-06T16:49:51.272+00:00"}}"#))
     };
     let got = ask(detail(&format!("\"{digest}\""))).unwrap();
     assert_eq!(got.asked, [BY_ID, "/projects/9/registry/repositories/1/tags/v10.0.0"]);
-    assert_eq!(got.tags, [Tag::named("v10.0.0").with_digest(Some(digest))]);
+    assert_eq!(got.tags, [Tag::named("v10.0.0").with_digest(Some(digest.clone()))]);
+    let replies = vec![ok(REPOSITORIES), detail(&format!("\"{digest}\""))];
+    assert_eq!(converse(WITH_PROJECT, "group/project", &question_about_images, replies), Ok(got));
     for digest in ["null", "\"\"", "\"sha256:88\""] {
         assert_eq!(ask(detail(digest)).unwrap().tags, [Tag::named("v10.0.0")], "{digest}");
     }
@@ -215,6 +219,13 @@ fn refusals_and_faults_keep_their_meaning() {
     };
     check(answer(401, &[], r#"{"message": "401 Unauthorized"}"#), "unauthorized", "");
     check(answer(403, &[], r#"{"message": "403 Forbidden"}"#), "unauthorized", "");
+    let scope = r#"{"error": "insufficient_scope", "error_description": "The request requires higher privileges than provided by the access token."}"#;
+    check(answer(403, &[], scope), "unauthorized", "");
+    let expired = "Token is expired. You can either do re-authorization or token refresh.";
+    for says in [expired, "Token was revoked. You have to re-authorize from the user."] {
+        let body = format!(r#"{{"error": "invalid_token", "error_description": "{says}"}}"#);
+        check(answer(401, &[], &body), "credentials-expired", "");
+    }
     check(answer(404, &[], r#"{"message": "404 Project Not Found"}"#), "not-found", "");
     let nested = r#"{"message": {"bio": ["is too long (maximum is 255 characters)"]}}"#;
     check(answer(400, &[], nested), "invalid-reply", "status 400: {\\\"message\\\": {\\\"bio\\\": [\\\"is too long");

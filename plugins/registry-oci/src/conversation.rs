@@ -1,11 +1,12 @@
-//! The conversation with a registry: page after page of tags, or the digest of one tag.
+//! The conversation with a registry: page after page of tags, or the digest of one tag, perhaps with its images.
 
 use k8supdater_plugin::registry::{Asked, Question, Registry, Step, Tag};
 use k8supdater_plugin::text::one_line;
 use k8supdater_plugin::trail::Trail;
-use k8supdater_plugin::{Error, HttpResponse, Replies, link};
+use k8supdater_plugin::{Error, HttpResponse, Image, Replies, link};
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::{Content, Manifest};
 use crate::{Settings, manifest, refusal, request};
 
 /// The plugin.
@@ -18,6 +19,15 @@ pub struct State {
     url: String,
     /// All requests so far, this one included.
     trail: Trail,
+    /// What the manifest brought, while its configuration is asked for.
+    found: Option<Found>,
+}
+
+/// An image of which only the platform is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Found {
+    digest: String,
+    configuration: String,
 }
 
 /// What the request under way asks for.
@@ -28,8 +38,10 @@ enum Ask {
     Tags,
     /// The digest of a manifest, which does not count as a pull.
     Head,
-    /// The manifest itself, where its digest cannot be had otherwise.
+    /// The manifest itself, for the images in it, or where its digest cannot be had otherwise.
     Manifest,
+    /// The configuration of the only image.
+    Configuration,
 }
 
 impl Registry for Oci {
@@ -40,14 +52,16 @@ impl Registry for Oci {
         let (ask, url) = match asked.question {
             // There is no "since": every listing is a whole one, and the checkpoint of the last is of no use.
             Question::Tags(_) => (Ask::Tags, request::tags_url(asked.repository, asked.settings)?),
-            Question::Tag(tag) | Question::Images(tag) => {
-                (Ask::Head, request::manifest_url(asked.repository, asked.settings, tag)?)
-            }
+            Question::Tag(tag) => (Ask::Head, request::manifest_url(asked.repository, asked.settings, tag)?),
+            Question::Images(tag) => (Ask::Manifest, request::manifest_url(asked.repository, asked.settings, tag)?),
         };
-        State { ask, url: String::new(), trail: Trail::default() }.request(ask, url)
+        State { ask, url: String::new(), trail: Trail::default(), found: None }.request(ask, url)
     }
 
     fn proceed(asked: &Asked<'_, Settings>, state: State, replies: Replies) -> Result<Step<State>, Error> {
+        if let (Ask::Configuration, Question::Images(name)) = (state.ask, asked.question) {
+            return state.configuration(name, replies);
+        }
         let response = replies.http()?;
         match (response.status, state.ask, asked.question) {
             (301 | 302 | 303 | 307 | 308, ask, _) => {
@@ -61,18 +75,17 @@ impl Registry for Oci {
                     None => Ok(Step::finished(tags)),
                 }
             }
-            (200, Ask::Head, Question::Tag(name) | Question::Images(name)) => {
-                match manifest::stated_digest(&response) {
-                    Some(digest) => Ok(finished(name, digest.to_owned())),
-                    None => fetch_manifest(state),
-                }
-            }
+            (200, Ask::Head, Question::Tag(name)) => match manifest::stated_digest(&response) {
+                Some(digest) => Ok(finished(name, digest, Vec::new())),
+                None => fetch_manifest(state),
+            },
             // Docker Hub has answered so to every HEAD for a time.
             (405, Ask::Head, _) => fetch_manifest(state),
-            (200, Ask::Manifest, Question::Tag(name) | Question::Images(name)) => {
-                Ok(finished(name, manifest::digest(&response)?))
+            (200, Ask::Manifest, Question::Tag(name)) => {
+                Ok(finished(name, &manifest::read(&response)?.digest, Vec::new()))
             }
-            (200, Ask::Head | Ask::Manifest, Question::Tags(_)) => {
+            (200, Ask::Manifest, Question::Images(name)) => state.manifest(asked, name, manifest::read(&response)?),
+            (200, Ask::Head | Ask::Manifest | Ask::Configuration, _) => {
                 Err(Error::Other("the state handed back belongs to another question".to_owned()))
             }
             _ => Err(refusal::error(&response)),
@@ -87,9 +100,41 @@ impl State {
             Ask::Tags => request::tags(&url),
             Ask::Head => request::manifest("HEAD", &url),
             Ask::Manifest => request::manifest("GET", &url),
+            Ask::Configuration => request::blob(&url),
         };
         self.trail.visit(&format!("{} {url}", request.method))?;
         Ok(Step::request(request, Self { ask, url, ..self }))
+    }
+
+    /// The step after the manifest of the tag `name`, whose images are in question.
+    fn manifest(self, asked: &Asked<'_, Settings>, name: &str, manifest: Manifest) -> Result<Step<Self>, Error> {
+        let Manifest { digest, content } = manifest;
+        match content {
+            Content::Images(images) => Ok(finished(name, &digest, images)),
+            Content::Other => Ok(finished(name, &digest, Vec::new())),
+            Content::Image { configuration } => {
+                let url = request::blob_url(asked.repository, asked.settings, &configuration)?;
+                Self { found: Some(Found { digest, configuration }), ..self }.request(Ask::Configuration, url)
+            }
+        }
+    }
+
+    /// The step after the configuration of the only image. Many registries keep blobs on another host, where this plugin may not follow:
+    /// then the image is not told, which is no reason to fail.
+    fn configuration(self, name: &str, replies: Replies) -> Result<Step<Self>, Error> {
+        let Some(Found { digest, configuration }) = self.found.clone() else {
+            return Err(Error::Other("the state handed back belongs to no image".to_owned()));
+        };
+        let Ok(response) = replies.http() else { return Ok(finished(name, &digest, Vec::new())) };
+        if matches!(response.status, 301 | 302 | 303 | 307 | 308)
+            && let Ok(url) = link::redirect(&response, &self.url)
+            && let Ok(step) = self.clone().request(Ask::Configuration, url)
+        {
+            return Ok(step);
+        }
+        let platform = manifest::platform(&response, &configuration);
+        let image = platform.and_then(|platform| platform.image(&digest));
+        Ok(finished(name, &digest, image.into_iter().collect()))
     }
 }
 
@@ -98,8 +143,8 @@ fn fetch_manifest(state: State) -> Result<Step<State>, Error> {
     state.request(Ask::Manifest, url)
 }
 
-fn finished(name: &str, digest: String) -> Step<State> {
-    Step::finished(vec![Tag::named(name).with_digest(Some(digest))])
+fn finished(name: &str, digest: &str, images: Vec<Image>) -> Step<State> {
+    Step::finished(vec![Tag::named(name).with_digest(Some(digest.to_owned())).with_images(images)])
 }
 
 /// The tags of one page. None at all is what an empty repository has; Go writes that as null, Quay leaves the field out.

@@ -28,6 +28,16 @@ pub(crate) fn manifest_url(repository: &Repository, settings: &Settings, tag: &s
     Ok(format!("{}/manifests/{tag}", repository_url(repository, settings)?))
 }
 
+/// The configuration of an image, which is a blob.
+pub(crate) fn blob_url(repository: &Repository, settings: &Settings, digest: &str) -> Result<String, Error> {
+    Ok(format!("{}/blobs/{digest}", repository_url(repository, settings)?))
+}
+
+/// A request for a blob.
+pub(crate) fn blob(url: &str) -> HttpRequest {
+    HttpRequest::get(url).credential(SLOT)
+}
+
 /// A request for tags.
 pub(crate) fn tags(url: &str) -> HttpRequest {
     HttpRequest::get(url).header("accept", "application/json").credential(SLOT)

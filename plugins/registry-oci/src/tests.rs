@@ -1,5 +1,6 @@
+use k8supdater_plugin::platform::Platform;
 use k8supdater_plugin::registry::{EncodedStep, next};
-use k8supdater_plugin::{Action, Error, Failure, Header, HttpResponse, Question, Reply, Repository, Tag};
+use k8supdater_plugin::{Action, Error, Failure, Header, HttpResponse, Image, Question, Reply, Repository, Tag};
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -173,7 +174,7 @@ fn pages_after_a_redirect_stay_where_it_led() {
 fn the_digest_is_stated_or_computed() {
     let question = Question::Tag("1.0".to_owned());
     let stated = format!("sha256:{}", "d".repeat(64));
-    let computed = Sha256::digest(INDEX).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let computed = digest_of(INDEX);
     let check = |replies: Vec<Reply>, digest: &str| {
         let last = converse(&question, replies).unwrap();
         let tag = Tag::named("1.0").with_digest(Some(digest.to_owned()));
@@ -196,6 +197,187 @@ fn the_digest_is_stated_or_computed() {
     check_invalid(&after_head(answer(200, &[], r#"{"schemaVersion": 1}"#)), "schema version 1, expected 2");
     assert_eq!(after_head(answer(404, &[], "")), Err(Error::NotFound));
     check_invalid(&after_head(answer(405, &[], "")), "status 405");
+}
+
+/// The digest of `text`.
+fn digest_of(text: &str) -> String {
+    Sha256::digest(text).iter().fold("sha256:".to_owned(), |digest, byte| format!("{digest}{byte:02x}"))
+}
+
+/// The images of the tag `1.0` after these replies, each as operating system, architecture, variant and digest; and all requests.
+fn images(replies: Vec<Reply>) -> (Vec<Tag>, Vec<String>) {
+    let question = Question::Images("1.0".to_owned());
+    let repository = repository("r.test", "team/app");
+    let mut step = next::<Oci>(&repository, &question, "{}", b"", vec![]).unwrap();
+    let mut requests = Vec::new();
+    for reply in replies {
+        requests.extend(asked(&step).iter().map(|(method, url)| format!("{method} {url}")));
+        step = next::<Oci>(&repository, &question, "{}", &step.state, vec![reply]).unwrap();
+    }
+    assert_eq!(step.actions, []);
+    (step.tags, requests)
+}
+
+fn image(digest: &str, os: &str, architecture: &str, variant: Option<&str>) -> Image {
+    let platform =
+        Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) };
+    platform.image(digest).unwrap()
+}
+
+#[test]
+fn an_index_tells_its_images() {
+    let (a, b) = (format!("sha256:{}", "a".repeat(64)), format!("sha256:{}", "b".repeat(64)));
+    let check = |members: &str, expected: Vec<Image>| {
+        let members = members.replace("A_", &a).replace("B_", &b);
+        let index = format!(r#"{{"schemaVersion": 2, "manifests": [{members}]}}"#);
+        let (tags, requests) = images(vec![answer(200, &[("docker-content-digest", &digest_of(&index))], &index)]);
+        let tag = Tag::named("1.0").with_digest(Some(digest_of(&index))).with_images(expected);
+        assert_eq!((tags, requests), (vec![tag], vec!["GET https://r.test/v2/team/app/manifests/1.0".to_owned()]));
+    };
+    let amd = r#"{"digest": "A_", "platform": {"os": "linux", "architecture": "amd64"}}"#;
+    let arm = r#"{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "B_", "size": 7143,
+        "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}"#;
+    let both = || vec![image(&a, "linux", "amd64", None), image(&b, "linux", "arm64", Some("v8"))];
+    check("", vec![]);
+    check(&format!("{amd}, {arm}"), both());
+    let windows = r#"{"mediaType": "application/vnd.docker.distribution.manifest.v2+json", "digest": "A_",
+        "platform": {"os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2700"}}"#;
+    check(windows, vec![image(&a, "windows", "amd64", None)]);
+    // What stands beside the images: attestations, by platform or by annotation, and other artifacts.
+    let attestation = r#"{"digest": "A_", "platform": {"os": "unknown", "architecture": "unknown"},
+        "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}"#;
+    check(&format!("{amd}, {attestation}, {arm}"), both());
+    check(&format!("{amd}, {arm}, {}", attestation.replace("unknown", "linux")), both());
+    check(
+        &format!(r#"{amd}, {arm}, {{"digest": "A_", "platform": {{"os": "unknown", "architecture": "unknown"}}}}"#),
+        both(),
+    );
+    check(&format!(r#"{amd}, {arm}, {{"digest": "A_", "artifactType": "application/spdx+json"}}"#), both());
+    // Something that may be an image and does not say what for: the rest is not all.
+    check(&format!(r#"{amd}, {{"digest": "B_"}}"#), vec![]);
+    check(
+        &format!(r#"{amd}, {{"digest": "sha512:00", "platform": {{"os": "linux", "architecture": "arm64"}}}}"#),
+        vec![],
+    );
+    let nested = arm.replace("manifest.v1", "index.v1");
+    check(&format!("{amd}, {nested}"), vec![]);
+    // More than the contract allows.
+    check(&[amd; 65].join(", "), vec![]);
+    check(&[amd; 64].join(", "), vec![image(&a, "linux", "amd64", None); 64]);
+}
+
+const CONFIGURATION: &str =
+    r#"{"architecture":"arm","os":"linux","variant":"v7","rootfs":{"type":"layers","diff_ids":[]}}"#;
+
+/// The manifest of an image with [`CONFIGURATION`].
+fn image_manifest() -> String {
+    let digest = digest_of(CONFIGURATION);
+    format!(
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest}","size":1}},"layers":[]}}"#
+    )
+}
+
+#[test]
+fn a_single_image_is_told_by_its_configuration() {
+    let manifest = image_manifest();
+    let blob = |digest: &str| format!("GET https://r.test/v2/team/app/blobs/{digest}");
+    let check = |manifest: &str, replies: Vec<Reply>, image: Option<Image>, more: &[String]| {
+        let replies = std::iter::once(answer(200, &[], manifest)).chain(replies).collect();
+        let tag = Tag::named("1.0").with_digest(Some(digest_of(manifest))).with_images(image.into_iter().collect());
+        let requests = [&["GET https://r.test/v2/team/app/manifests/1.0".to_owned()], more].concat();
+        assert_eq!(images(replies), (vec![tag], requests));
+    };
+    let known = || Some(image(&digest_of(&manifest), "linux", "arm", Some("v7")));
+    let asked = [blob(&digest_of(CONFIGURATION))];
+    check(&manifest, vec![answer(200, &[], CONFIGURATION)], known(), &asked);
+    let docker = manifest.replace("vnd.oci.image.config", "vnd.docker.container.image");
+    let expected = image(&digest_of(&docker), "linux", "arm", Some("v7"));
+    check(&docker, vec![answer(200, &[], CONFIGURATION)], Some(expected), &asked);
+    // On the same host, the redirect is followed.
+    let moved = [asked[0].clone(), "GET https://r.test/storage/1?signed".to_owned()];
+    let to = |location: &str| answer(307, &[("location", location)], "");
+    check(&manifest, vec![to("/storage/1?signed"), answer(200, &[], CONFIGURATION)], known(), &moved);
+    // Whatever else comes of it, the digest is known, and the image is not.
+    let unknown = |reply: Reply| check(&manifest, vec![reply], None, &asked);
+    unknown(to("https://storage.test/1?signed"));
+    unknown(to(&format!("https://r.test/v2/team/app/blobs/{}", digest_of(CONFIGURATION))));
+    unknown(answer(307, &[], ""));
+    unknown(answer(404, &[], ""));
+    unknown(answer(401, &[], ""));
+    unknown(answer(200, &[], "<html>"));
+    unknown(answer(200, &[], &CONFIGURATION.replace("arm", "s390x")));
+    unknown(Reply::Failed(Failure::Timeout));
+    unknown(Reply::Failed(Failure::TooLarge));
+    let check_platform = |configuration: &str| {
+        let manifest = manifest.replace(&digest_of(CONFIGURATION), &digest_of(configuration));
+        check(&manifest, vec![answer(200, &[], configuration)], None, &[blob(&digest_of(configuration))]);
+    };
+    check_platform(r#"{"architecture": "", "os": ""}"#);
+    check_platform(r#"{"architecture": "unknown", "os": "unknown"}"#);
+    check_platform("not JSON");
+    // A Helm chart is no image, and neither has a manifest without a configuration, or with another digest, one that can be asked for.
+    check(&manifest.replace("vnd.oci.image.config", "vnd.cncf.helm.config"), vec![], None, &[]);
+    check(&manifest.replace("sha256:", "sha512:"), vec![], None, &[]);
+    check(r#"{"schemaVersion": 2, "layers": []}"#, vec![], None, &[]);
+}
+
+#[test]
+fn images_of_what_is_not_there_or_no_manifest_are_an_error() {
+    let ask = |reply| converse(&Question::Images("1.0".to_owned()), vec![reply]);
+    assert_eq!(ask(answer(404, &[], "")), Err(Error::NotFound));
+    assert_eq!(ask(answer(401, &[], "")), Err(Error::Unauthorized));
+    check_invalid(&ask(answer(200, &[], "<html>")), "expected JSON");
+    check_invalid(&ask(answer(200, &[], r#"{"schemaVersion": 3}"#)), "schema version 3, expected 2");
+    let wrong = format!("sha256:{}", "d".repeat(64));
+    check_invalid(
+        &ask(answer(200, &[("docker-content-digest", &wrong)], INDEX)),
+        "which the registry says is sha256:ddd",
+    );
+}
+
+#[test]
+fn a_manifest_of_schema_1_has_the_digest_that_the_registry_states_and_no_images() {
+    // Its digest is that of the manifest without its signatures.
+    let schema_1 = r#"{"schemaVersion": 1, "architecture": "amd64", "fsLayers": [], "signatures": []}"#;
+    let stated = format!("sha256:{}", "1".repeat(64));
+    let tag = || vec![Tag::named("1.0").with_digest(Some(stated.clone()))];
+    assert_eq!(images(vec![answer(200, &[("docker-content-digest", &stated)], schema_1)]).0, tag());
+    let after_head = vec![answer(200, &[], ""), answer(200, &[("docker-content-digest", &stated)], schema_1)];
+    assert_eq!(converse(&Question::Tag("1.0".to_owned()), after_head).unwrap().tags, tag());
+    let unstated = converse(&Question::Images("1.0".to_owned()), vec![answer(200, &[], schema_1)]);
+    check_invalid(&unstated, "schema version 1, expected 2");
+}
+
+#[test]
+fn the_next_page_is_found_however_the_registry_writes_its_link() {
+    let check = |link: &str, expected: Result<Option<&str>, &str>| {
+        let got = converse(&TAGS, vec![answer(200, &[("link", link)], r#"{"tags": ["1.0"]}"#)]);
+        match expected {
+            Ok(next) => {
+                let step = got.unwrap();
+                let url = next.map(|query| format!("https://r.test/v2/team/app/tags/list?{query}"));
+                assert_eq!(asked(&step).first().map(|(_, url)| (*url).to_owned()), url, "for {link}");
+                assert_eq!(step.tags, [Tag::named("1.0")]);
+            }
+            Err(text) => check_invalid(&got, text),
+        }
+    };
+    check(r#"</v2/team/app/tags/list?page=2>; rel="next""#, Ok(Some("page=2")));
+    check(r#"<https://r.test/v2/team/app/tags/list?n=1&last=tag2>; rel="next""#, Ok(Some("n=1&last=tag2")));
+    // Docker Hub and Artifactory end with a comma; Artifactory does not know its own path either; Quay writes no brackets.
+    check(r#"<https://r.test/v2/team/app/tags/list?n=1&page=1>; rel="next", "#, Ok(Some("n=1&page=1")));
+    check(r#"</team/app/tags/list?n=10000&last=10000>; rel="next", "#, Ok(Some("n=10000&last=10000")));
+    check("/v2/team/app/tags/list?n=50&last=v3; rel=next", Ok(Some("n=50&last=v3")));
+    // The last page of some has a link back, and none onwards.
+    check(r#"</v2/team/app/tags/list?n=1>; rel="prev""#, Ok(None));
+    check("<https://attacker.test/v2/steal/tags/list?n=10000>; rel=\"next\", ", Err("a link to another origin"));
+}
+
+#[test]
+fn no_page_is_larger_than_amazon_ecr_allows() {
+    let manifest = include_str!("../plugin.json");
+    assert!(manifest.contains("\"maximum\": 1000,") && manifest.contains("\"default\": 1000,"));
+    assert_eq!(Settings::default().page_size, 1000);
 }
 
 #[test]

@@ -9,17 +9,38 @@ const LONGEST_QUOTE: usize = 160;
 /// The error for an answer that is neither 200 nor a redirect.
 ///
 /// `says` is what the other side says in its own format for errors; without it the body is quoted. Only people read it: the status
-/// decides.
+/// decides, except that expired credentials have no status of their own.
 pub fn error(response: &HttpResponse, says: Option<&str>) -> Error {
     match response.status {
         // The host has tried with a token already, where it has one.
-        401 | 403 => Error::Unauthorized,
+        401 | 403 => {
+            let body = String::from_utf8_lossy(&response.body);
+            if speaks_of_expired_credentials(says.unwrap_or(&body)) {
+                Error::CredentialsExpired
+            } else {
+                Error::Unauthorized
+            }
+        }
         // Also what registries say about repositories that they hide from us.
         404 => Error::NotFound,
         429 => Error::RateLimited(response.retry_after()),
         408 | 500..=599 => Error::Unavailable(describe(response, says)),
         _ => Error::InvalidReply(describe(response, says)),
     }
+}
+
+/// Whether a sentence of `text` says that a token, or what stands for one, was good once.
+///
+/// There is no code for it, only prose. Amazon ECR: "Your authorization token has expired. Reauthenticate and try again."
+/// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html>). GitLab: "Token is expired. …", "Token was revoked. …"
+/// (<https://gitlab.com/gitlab-org/gitlab/-/blob/master/lib/api/api_guard.rb>). Of two sentences, one may offer a new token and the other
+/// speak of an expired licence.
+fn speaks_of_expired_credentials(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.split(['.', ';', ',', '"', '<', '\n']).any(|sentence| {
+        let has_one_of = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
+        has_one_of(&["token", "credential", "password"]) && has_one_of(&["expired", "revoked"])
+    })
 }
 
 /// The status, and what the other side says.
@@ -60,6 +81,24 @@ mod tests {
         check(204, &[], "", &invalid("status 204"));
         check(304, &[], "", &invalid("status 304"));
         check(405, &[], &"x".repeat(1000), &invalid(&format!("status 405: {}…", "x".repeat(159))));
+    }
+
+    #[test]
+    fn expired_credentials_are_told_from_wrong_ones_where_the_other_side_does() {
+        let expired = Error::CredentialsExpired;
+        let ecr = "Your authorization token has expired. Reauthenticate and try again.";
+        check(403, &[], &format!(r#"{{"errors": [{{"code": "DENIED", "message": "{ecr}"}}]}}"#), &expired);
+        let gitlab = |says: &str| format!(r#"{{"error": "invalid_token", "error_description": "{says}"}}"#);
+        let again = "You can either do re-authorization or token refresh.";
+        check(401, &[], &gitlab(&format!("Token is expired. {again}")), &expired);
+        check(401, &[], &gitlab("Token was revoked. You have to re-authorize from the user."), &expired);
+        check(401, &[], "The password of this robot account has EXPIRED", &expired);
+        for wrong in
+            [&gitlab(again), "the licence has expired; get a token", "<p>Session expired</p> <a>Forgot password?</a>"]
+        {
+            check(401, &[], wrong, &Error::Unauthorized);
+        }
+        check(404, &[], "token expired", &Error::NotFound);
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use k8supdater::api::plugin::Plugin;
 use k8supdater_core::version::Version;
 use k8supdater_plugin::VersionParser;
 use k8supdater_runtime::manifest::Kind;
@@ -6,10 +7,18 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use version_pep440::Pep440;
 
-use crate::{plugin, to_host};
+use crate::{plugin, root, to_host};
 
 /// What is shipped, and what it is.
-const SHIPPED: [(&str, Kind); 2] = [("registry-oci", Kind::Registry), ("version-pep440", Kind::VersionParser)];
+const SHIPPED: [(&str, Kind); 7] = [
+    ("registry-dockerhub", Kind::Registry),
+    ("registry-gitlab", Kind::Registry),
+    ("registry-oci", Kind::Registry),
+    ("version-date", Kind::VersionParser),
+    ("version-pep440", Kind::VersionParser),
+    ("version-regex", Kind::VersionParser),
+    ("version-semver", Kind::VersionParser),
+];
 
 async fn load(name: &str) -> Component {
     let engine = Engine::new(EngineOptions::default()).unwrap();
@@ -27,6 +36,45 @@ fn shipped_components_import_no_function_and_fit_into_a_config_map() {
         assert!(pack::compress(&bytes).len() < 1024 * 1024, "{name} does not fit into a ConfigMap");
         assert!(bytes.len() < 1024 * 1024, "{name} has {} bytes", bytes.len());
     }
+}
+
+/// The Plugin objects that `deploy/plugins` installs.
+fn installed() -> Vec<Plugin> {
+    let directory = root().join("deploy/plugins");
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+    let kustomization: serde_json::Value = serde_yaml_ng::from_str(&read("kustomization.yaml")).unwrap();
+    let resources = kustomization["resources"].as_array().unwrap();
+    resources.iter().map(|name| serde_yaml_ng::from_str(&read(name.as_str().unwrap())).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_is_installed_is_what_is_shipped_and_may_do_what_it_asks_for() {
+    let mut components = Vec::new();
+    for installed in installed() {
+        let name = &installed.spec.source.config_map.name;
+        let component = load(name).await;
+        let settings = component.settings(&serde_json::json!(installed.spec.settings)).unwrap();
+        let settings = serde_json::from_str(&settings).unwrap();
+        let asked = component.manifest().origins.iter().filter_map(|asked| asked.origin.with_settings(&settings));
+        let asked: Vec<String> = asked.map(|grant| grant.to_string()).collect();
+        assert_eq!(installed.spec.grants.unwrap_or_default().origins, asked, "{name}");
+        components.push(name.clone());
+    }
+    components.sort();
+    assert_eq!(components, SHIPPED.map(|(name, _)| name));
+}
+
+#[tokio::test]
+async fn a_regular_expression_may_be_left_to_handlers_and_is_missed_when_none_gives_it() {
+    let component = load("version-regex").await;
+    let parse = async |settings: serde_json::Value| {
+        let settings = component.settings(&settings).unwrap();
+        component.parse(vec!["v1.2".to_owned()], &settings).await.unwrap()
+    };
+    let refused = parse(serde_json::json!({})).await.unwrap_err();
+    assert!(refused.starts_with("the setting expression is missing: for example "), "{refused}");
+    let versions = parse(serde_json::json!({"expression": "v(?<version>[0-9.]+)"})).await.unwrap();
+    assert_eq!(versions[0].as_ref().map(|version| version.levels.as_slice()), Some(&[1, 2][..]));
 }
 
 #[tokio::test]
