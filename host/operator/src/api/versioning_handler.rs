@@ -180,9 +180,10 @@ pub struct TagOptions {
     #[schemars(length(min = 1, max = 1000))]
     pub exclude: Option<String>,
     /// A regular expression for the flavor, that is, for what stands around the version in a tag: with `-alpine.*`, 3.2.1-alpine3.19 may go
-    /// to 3.2.2-alpine3.20. It must match the flavor as a whole. Without it a candidate must have the very flavor of the current tag.
+    /// to 3.2.2-alpine3.20, and with `()` to a tag without any. It must match the flavor as a whole. Without it a candidate must have the
+    /// very flavor of the current tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1000))]
+    #[schemars(length(min = 1, max = 1000))]
     pub flavor: Option<String>,
     /// Whether pre-releases (alpha, beta, release candidate, development build) are candidates. They always are when the running
     /// version is one.

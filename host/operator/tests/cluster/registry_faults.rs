@@ -11,7 +11,7 @@ use crate::scene::{condition, image, prepared, with_fake_registry};
 async fn each_fault_has_its_own_words_and_passes_when_the_registry_recovers() {
     let table = [
         ("reset", Fault::Reset, "RegistryUnavailable", "no connection"),
-        ("unauthorized", Fault::Unauthorized, "Unauthorized", "the registry refused the credentials, or wants some"),
+        ("unauthorized", Fault::Unauthorized, "CredentialsMissing", "the registry wants credentials, and there are none"),
         ("unknown", Fault::NotFound, "RepositoryNotFound", "the repository does not exist"),
         ("limited", Fault::RateLimited(None), "RateLimited", "too many requests"),
         ("broken", Fault::ServerError, "RegistryUnavailable", "status 500"),
@@ -80,7 +80,7 @@ async fn secret_that_is_granted_opens_a_private_repository() {
     registry.require_login("robot", "hunter2-hunter2");
     stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
     stage.handle("web", &json!({})).await;
-    let message = condition(&stage, "web", "Ready", "False", "Unauthorized").await;
+    let message = condition(&stage, "web", "Ready", "False", "CredentialsMissing").await;
     assert!(message.contains("spec.grants.secrets"), "{message}");
 
     let grant = json!([{"slot": "registry", "origin": registry.origin(), "secretName": "login"}]);
