@@ -73,7 +73,7 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let target = &decision.target;
     // A listing may be as old as the interval, and registries list tags that they cannot serve: a tag is looked at once more before a
     // workload depends on it.
-    let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, update))).await;
+    let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, decision, update))).await;
     let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>()?;
     let changes: Vec<Change> = decision.updates.iter().map(|update| update.change.clone()).collect();
     let (namespace, deployment) = (&target.handler.namespace, &target.deployment);
@@ -106,8 +106,9 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
 }
 
 /// Digest of the tag that `update` applies, if the registry tells.
-async fn resolve(ctx: &Context, update: &Update) -> Result<Option<String>, UpdateFailure> {
-    let Update { tag, digest: expected, inquiry, .. } = update;
+async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<Option<String>, UpdateFailure> {
+    let Update { change, tag, digest: expected } = update;
+    let Some(inquiry) = decision.inquiries.get(&change.container) else { return Ok(None) };
     match ctx.registries.digest(inquiry, tag, Duration::ZERO).await {
         Ok(detail) => match (detail.digest, expected) {
             (Some(found), Some(expected)) if found != *expected => {

@@ -4,6 +4,7 @@
 
 mod refused;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,6 +40,8 @@ pub struct Decision {
     pub news: Vec<News>,
     /// What stands in the way, with the container's name.
     pub problems: Vec<ContainerProblem>,
+    /// Whom to ask about a tag once more before it is applied, by container.
+    pub inquiries: BTreeMap<String, Inquiry>,
 }
 
 /// Another image for one container, or a restart for it.
@@ -50,8 +53,6 @@ pub struct Update {
     pub tag: String,
     /// The digest that the tag must still have when it is applied; none if any will do.
     pub digest: Option<Digest>,
-    /// Whom to ask about that.
-    pub inquiry: Inquiry,
 }
 
 /// Something that people should hear of, about one container.
@@ -109,12 +110,13 @@ pub struct ContainerProblem {
 
 /// Decides about every container of `observed`.
 pub fn decide(observed: Observed, now: Timestamp) -> Decision {
-    let Observed { target, rollout, template, containers } = observed;
+    let Observed { target, rollout, template, containers, inquiries } = observed;
     let mut decision = Decision {
         containers: Vec::with_capacity(containers.len()),
         updates: Vec::new(),
         news: Vec::new(),
         problems: Vec::new(),
+        inquiries,
         rollout,
         template,
         target,
@@ -173,7 +175,7 @@ fn keep_what_was_known(status: &mut ContainerStatus, before: Option<&ContainerSt
 
 /// A container whose tag is a version.
 fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tags: Tags) {
-    let Tags { image, policy, current, candidates, inquiry } = tags;
+    let Tags { image, policy, current, candidates } = tags;
     let ruling = policy::decide(&policy, &current, &candidates);
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
     let (update, notify) = (chosen(ruling.update), chosen(ruling.notify));
@@ -200,7 +202,7 @@ fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
             );
             decision.problems.push(ContainerProblem::of_user(&status.name, "DigestUnknown", message));
         } else {
-            decision.change(container, &image, &update.tag, digest, inquiry);
+            decision.change(container, &image, &update.tag, digest);
         }
     }
     match (notify, ruling.notify) {
@@ -217,7 +219,7 @@ fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
 
 /// A container whose tag moves.
 fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, moving: Moving) {
-    let Moving { image, tag, registry, members, running, preference, inquiry } = moving;
+    let Moving { image, tag, registry, members, running, preference } = moving;
     let is_pinned = image.digest().is_some();
     let ruling = decide_moving(&MovingTag {
         registry: registry.as_ref(),
@@ -237,14 +239,14 @@ fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
         MovingRuling::UpToDate => {}
         MovingRuling::Restart { to } if is_pinned => {
             "Update".clone_into(&mut status.decision);
-            decision.change(container, &image, &tag, Some(&to), inquiry);
+            decision.change(container, &image, &tag, Some(&to));
         }
         MovingRuling::Restart { to } => {
             "Restart".clone_into(&mut status.decision);
             let (from, to_image) = (container.image.clone(), container.image.clone());
             let (index, name) = (container.index, container.name.clone());
             let change = Change { index, container: name, from, to: to_image, restart_for: Some(to.clone()) };
-            decision.updates.push(Update { change, tag, digest: Some(to), inquiry });
+            decision.updates.push(Update { change, tag, digest: Some(to) });
         }
         MovingRuling::Notify { to } => {
             "Notify".clone_into(&mut status.decision);
@@ -300,14 +302,7 @@ impl ContainerProblem {
 
 impl Decision {
     /// Has the image of `container` set to that tag, and to that digest if there is one.
-    fn change(
-        &mut self,
-        container: &Container,
-        image: &ImageReference,
-        tag: &str,
-        digest: Option<&Digest>,
-        inquiry: Inquiry,
-    ) {
+    fn change(&mut self, container: &Container, image: &ImageReference, tag: &str, digest: Option<&Digest>) {
         let tagged = match digest {
             Some(digest) => image.with_tag_and_digest(tag, digest.clone()),
             None => image.with_tag(tag),
@@ -321,7 +316,7 @@ impl Decision {
             to: tagged.to_string(),
             restart_for: None,
         };
-        self.updates.push(Update { change, tag: tag.to_owned(), digest: digest.cloned(), inquiry });
+        self.updates.push(Update { change, tag: tag.to_owned(), digest: digest.cloned() });
     }
 
     /// Has people told that `to` is available, and remembers that in `status`.

@@ -12,8 +12,8 @@ use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::image::{Digest, ImageReference};
-use k8supdater_core::policy::Platform;
 use k8supdater_core::policy::moving::RunningImage;
+use k8supdater_core::policy::{Platform, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
@@ -44,6 +44,8 @@ pub struct Observed {
     pub template: Template,
     /// Its containers, in the order of the pod template.
     pub containers: Vec<ObservedContainer>,
+    /// Whom to ask about a tag once more before it is applied, by container.
+    pub inquiries: BTreeMap<String, Inquiry>,
 }
 
 /// One container.
@@ -85,18 +87,22 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         pods: OnceCell::new(),
     };
     let observing = containers(&deployment).into_iter().map(|container| async {
-        let state = match target.plan_of(&container.name) {
-            None => Ok(Choice::Ignored),
-            Some(plan) => look.container(plan, &container).await,
+        let (state, inquiry) = match target.plan_of(&container.name) {
+            None => (Ok(Choice::Ignored), None),
+            Some(plan) => match look.container(plan, &container).await {
+                Ok((choice, inquiry)) => (Ok(choice), Some((container.name.clone(), inquiry))),
+                Err(problem) => (Err(problem), None),
+            },
         };
-        ObservedContainer { container, state }
+        (ObservedContainer { container, state }, inquiry)
     });
-    let containers = join_all(observing).await;
-    Ok(Observed { rollout: rollout(&deployment), template: Template::of(&deployment), containers, target })
+    let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
+    let inquiries = inquiries.into_iter().flatten().collect();
+    Ok(Observed { rollout: rollout(&deployment), template: Template::of(&deployment), containers, inquiries, target })
 }
 
 impl Look<'_> {
-    async fn container(&self, plan: &Plan, container: &Container) -> Result<Choice, Problem> {
+    async fn container(&self, plan: &Plan, container: &Container) -> Result<(Choice, Inquiry), Problem> {
         let image: ImageReference = match container.image.parse() {
             Ok(image) => image,
             Err(cause) => return Err(Problem::Image { image: container.image.clone(), cause }),
@@ -111,22 +117,18 @@ impl Look<'_> {
         };
         let current = if tag == LATEST { None } else { self.current(plan, container, &tag).await? };
         let inquiry = self.inquiry(plan, &image).await?;
-        match current {
+        let choice = match current {
             Some(mut current) => {
                 current.digest = image.digest().cloned();
-                self.tags(plan, image, current, inquiry).await
+                Choice::Tags(Box::new(self.tags(plan, image, current, &inquiry).await?))
             }
-            None => Ok(Choice::Moving(Box::new(self.moving(plan, container, image, tag, inquiry).await?))),
-        }
+            None => Choice::Moving(Box::new(self.moving(plan, container, image, tag, &inquiry).await?)),
+        };
+        Ok((choice, inquiry))
     }
 
     /// The current tag as a version; none if it is one that moves. It need not be in the registry any more, so it is read by itself.
-    async fn current(
-        &self,
-        plan: &Plan,
-        container: &Container,
-        tag: &str,
-    ) -> Result<Option<k8supdater_core::policy::Tagged>, Problem> {
+    async fn current(&self, plan: &Plan, container: &Container, tag: &str) -> Result<Option<Tagged>, Problem> {
         let PluginUse { plugin, settings } = &plan.parser;
         let parser = self.ctx.plugins.serving(plugin, Kind::VersionParser)?;
         let settings = parser.settings(settings).map_err(|cause| Problem::settings(plugin, cause))?;
@@ -155,13 +157,13 @@ impl Look<'_> {
         &self,
         plan: &Plan,
         image: ImageReference,
-        mut current: k8supdater_core::policy::Tagged,
-        inquiry: Inquiry,
-    ) -> Result<Choice, Problem> {
+        mut current: Tagged,
+        inquiry: &Inquiry,
+    ) -> Result<Tags, Problem> {
         let PluginUse { plugin, settings } = &plan.parser;
         let parser = self.ctx.plugins.serving(plugin, Kind::VersionParser)?;
         let settings = parser.settings(settings).map_err(|cause| Problem::settings(plugin, cause))?;
-        let listing = self.ctx.registries.list_tags(&inquiry, self.target.interval).await?;
+        let listing = self.ctx.registries.list_tags(inquiry, self.target.interval).await?;
         let failed = |cause: ParseError| Problem::Parse { plugin: plugin.clone(), cause };
         let candidates = listing.versions(&parser.component, &settings).await.map_err(failed)?;
         if current.digest.is_none() {
@@ -169,8 +171,8 @@ impl Look<'_> {
         }
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        let choice = choice::Tags { image, policy, current, candidates, inquiry };
-        Ok(Choice::Tags(Box::new(choice.look_closer(&self.ctx.registries, self.target.interval).await)))
+        let tags = Tags { image, policy, current, candidates };
+        Ok(tags.look_closer(&self.ctx.registries, inquiry, self.target.interval).await)
     }
 
     async fn moving(
@@ -179,10 +181,10 @@ impl Look<'_> {
         container: &Container,
         image: ImageReference,
         tag: String,
-        inquiry: Inquiry,
+        inquiry: &Inquiry,
     ) -> Result<Moving, Problem> {
         let registries = &self.ctx.registries;
-        let digest = registries.digest(&inquiry, &tag, self.target.interval).await?.digest;
+        let digest = registries.digest(inquiry, &tag, self.target.interval).await?.digest;
         let running = match image.digest() {
             Some(pinned) => vec![RunningImage { digest: pinned.clone() }],
             None => running(self.pods().await?, &container.name),
@@ -191,12 +193,12 @@ impl Look<'_> {
         let differs = |digest: &Digest| running.iter().any(|running| running.digest != *digest);
         let members = match &digest {
             Some(digest) if differs(digest) => {
-                let detail = registries.images(&inquiry, &tag, self.target.interval).await?;
+                let detail = registries.images(inquiry, &tag, self.target.interval).await?;
                 if detail.digest.as_ref() == Some(digest) { detail.members } else { Vec::new() }
             }
             _ => Vec::new(),
         };
-        Ok(Moving { image, tag, registry: digest, members, running, preference: plan.latest.preference, inquiry })
+        Ok(Moving { image, tag, registry: digest, members, running, preference: plan.latest.preference })
     }
 
     async fn pods(&self) -> Result<&Vec<Pod>, Problem> {

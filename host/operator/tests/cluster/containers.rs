@@ -30,16 +30,16 @@ async fn several_containers_change_in_one_rollout_each_by_its_own_rule() {
 async fn container_that_cannot_be_judged_does_not_stop_the_others() {
     let (stage, registry) = with_fake_registry("sidecar").await;
     registry.push("web", &["1.0.0", "1.0.1"]);
-    registry.push("sidecar", &["1.0.0", "latest"]);
-    let pinned = format!("{}@sha256:{}", registry.image("sidecar", "1.0.0"), "0".repeat(64));
-    let (web, latest) = (registry.image("web", "1.0.0"), registry.image("sidecar", "latest"));
-    let containers = [("web", web.as_str()), ("latest", latest.as_str()), ("pinned", pinned.as_str())];
+    registry.push("sidecar", &["1.0.0", "stable"]);
+    let pinned = format!("{}@sha256:{}", registry.image("sidecar", "").trim_end_matches(':'), "0".repeat(64));
+    let (web, stable) = (registry.image("web", "1.0.0"), registry.image("sidecar", "stable"));
+    let containers = [("web", web.as_str()), ("stable", stable.as_str()), ("pinned", pinned.as_str())];
     stage.deploy("shop", &containers).await;
     stage.handle("shop", &json!({})).await;
     image(&stage, "shop", "web", &registry.image("web", "1.0.1")).await;
     let message = condition(&stage, "shop", "Ready", "False", "NoVersion").await;
     for part in
-        ["container latest", "has the tag latest", "container pinned", "pinned to a digest", "ignore the container"]
+        ["container stable", "has the tag stable", "container pinned", "pinned to a digest", "ignore the container"]
     {
         assert!(message.contains(part), "{part:?} in {message}");
     }

@@ -14,12 +14,20 @@ mod choosing;
 mod concurrency;
 /// Deployments with several containers, and exceptions for some of them.
 mod containers;
+/// Logins: whose they are, in which order they are tried, who gets to see them, and what is said when they are of no use.
+mod credentials;
+/// Docker Hub's own API: long listings, and as few requests as can be.
+mod docker_hub;
 /// What is not done: no write and no request without need, and nothing after the end.
 mod economy;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
+/// Tags that move, such as `latest`, and images that are pinned to a digest.
+mod latest;
 /// What is left of the frontier: reported, and reported once.
 mod notices;
+/// Images for other machines than those that the cluster has.
+mod platforms;
 /// Plugin objects: hot reload, grants, settings, and what handlers hear of them.
 mod plugins;
 /// Registries that refuse, limit, lie or are gone.

@@ -34,8 +34,6 @@ pub struct Tags {
     pub current: Tagged,
     /// All tags of the repository, as far as they are known.
     pub candidates: Arc<[Tagged]>,
-    /// Whom to ask about a tag once more before it is applied.
-    pub inquiry: Inquiry,
 }
 
 /// What a tag that moves points at, and what runs.
@@ -53,8 +51,6 @@ pub struct Moving {
     pub running: Vec<RunningImage>,
     /// What the owner wants.
     pub preference: LatestPreference,
-    /// Whom to ask about the tag once more before the workload is restarted.
-    pub inquiry: Inquiry,
 }
 
 /// Most tags that are looked at more closely in one check. Each may cost a pull.
@@ -66,13 +62,13 @@ const KEPT: Duration = Duration::from_hours(24);
 impl Tags {
     /// Asks for what is not known about the tags that would win: what they run on, where nodes are known, and their digest, where the
     /// image is pinned to one. What cannot be had stays unknown, which refuses nothing.
-    pub(super) async fn look_closer(mut self, registries: &Registries, interval: Duration) -> Self {
+    pub(super) async fn look_closer(mut self, registries: &Registries, inquiry: &Inquiry, interval: Duration) -> Self {
         let nodes = std::mem::take(&mut self.policy.platforms);
         if let [only] = nodes.as_slice() {
             self.policy.platforms = vec![only.clone()];
         } else if !nodes.is_empty() && self.winners().next().is_some() {
             // Several platforms: those count on which the current image can run.
-            let current = registries.images(&self.inquiry, &self.current.tag, KEPT).await.ok();
+            let current = registries.images(inquiry, &self.current.tag, KEPT).await.ok();
             let current = current.and_then(|detail| detail.platforms);
             self.policy.platforms = needed(nodes, current.as_deref());
         }
@@ -82,9 +78,8 @@ impl Tags {
                 break;
             };
             let tag = winner.tag.clone();
-            match self.detail(registries, &tag, interval).await {
-                Some(detail) => self.learn(&tag, detail),
-                None => {}
+            if let Some(detail) = self.detail(registries, inquiry, &tag, interval).await {
+                self.learn(&tag, detail);
             }
             looked.push(tag);
         }
@@ -102,8 +97,14 @@ impl Tags {
         lacks_digest || lacks_platforms
     }
 
-    async fn detail(&self, registries: &Registries, tag: &str, interval: Duration) -> Option<Detail> {
-        let ask = async |max_age: Duration| match registries.images(&self.inquiry, tag, max_age).await {
+    async fn detail(
+        &self,
+        registries: &Registries,
+        inquiry: &Inquiry,
+        tag: &str,
+        interval: Duration,
+    ) -> Option<Detail> {
+        let ask = async |max_age: Duration| match registries.images(inquiry, tag, max_age).await {
             Ok(detail) => Some(detail),
             Err(err) => {
                 debug!(tag, error = chain(&err), "images behind a tag not known");
