@@ -3,6 +3,7 @@
 //! Input: one container on 1.4.2 with frontier 2; 1,000 tags, half of them with another flavor. Unit: time per decision, statuses and
 //! reasons included.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -10,11 +11,13 @@ use jiff::Timestamp;
 use k8supdater::api::VersioningHandler;
 use k8supdater::config::RawConfig;
 use k8supdater::reconcile::decide::decide;
-use k8supdater::reconcile::observe::{Choice, Observed, ObservedContainer};
+use k8supdater::reconcile::observe::{Choice, Observed, ObservedContainer, Tags};
 use k8supdater::reconcile::validate::validate;
 use k8supdater::workload::containers::Container;
+use k8supdater::workload::patch::Template;
 use k8supdater::workload::rollout::Rollout;
 use k8supdater_core::policy::Tagged;
+use k8supdater_core::policy::moving::PullPolicy;
 use k8supdater_core::version::Version;
 use serde_json::json;
 
@@ -41,15 +44,22 @@ fn bench(criterion: &mut Criterion) {
         target: target.clone(),
         rollout: Rollout::Finished,
         containers: vec![ObservedContainer {
-            container: Container { index: 0, name: "web".to_owned(), image: image.to_owned() },
-            state: Ok(Choice::Tags {
+            container: Container {
+                index: 0,
+                name: "web".to_owned(),
+                image: image.to_owned(),
+                pull_policy: PullPolicy::IfNotPresent,
+                restarted_for: None,
+            },
+            state: Ok(Choice::Tags(Box::new(Tags {
                 image: image.parse().expect("the image is valid"),
-                policy: target.policy.clone(),
+                policy: target.plan.policy.clone(),
                 current: tagged(1, 4, 2, ""),
                 candidates: candidates.clone(),
-            }),
+            }))),
         }],
-        registry: None,
+        template: Template::default(),
+        inquiries: BTreeMap::new(),
     };
     let now = Timestamp::UNIX_EPOCH;
     criterion.bench_function("decide/1000_tags", |bencher| {
