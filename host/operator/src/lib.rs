@@ -25,6 +25,7 @@ pub mod config;
 pub mod reconcile;
 
 pub mod exchange;
+pub mod login;
 pub mod plugin;
 pub mod registry;
 pub mod workload;

@@ -112,11 +112,10 @@ impl Grants {
     /// [`Refusal`], which names the remedy.
     pub fn permit(&self, url: &Url, registry: Option<&Origin>) -> Result<Permit, Refusal> {
         let origin = Origin::of(url).ok_or(Refusal::NoOrigin)?;
-        let is_the_registry = registry.is_some_and(|registry| origin.has_same_authority(registry));
-        if self.origins.contains(&origin) || (is_the_registry && self.named_registries.contains(&origin)) {
+        if self.names(&origin, registry) {
             return Ok(Permit { origin, named: true });
         }
-        if self.registry && is_the_registry {
+        if self.registry && registry.is_some_and(|registry| origin.has_same_authority(registry)) {
             return match origin.scheme() {
                 Scheme::Http => Err(Refusal::PlainHttp(origin)),
                 // The same authority, so the same port, unless the registry was given as http.
@@ -125,6 +124,12 @@ impl Grants {
             };
         }
         Err(self.refuse(origin))
+    }
+
+    /// Whether an administrator granted this very origin, be it only for images in the `registry` that it belongs to.
+    pub fn names(&self, origin: &Origin, registry: Option<&Origin>) -> bool {
+        let is_the_registry = || registry.is_some_and(|registry| origin.has_same_authority(registry));
+        self.origins.contains(origin) || (self.named_registries.contains(origin) && is_the_registry())
     }
 
     fn refuse(&self, origin: Origin) -> Refusal {
