@@ -1,7 +1,12 @@
-//! The command line: the operator itself without a subcommand, and tools for people who write plugins and install the operator.
+//! The command line: the operator itself without a subcommand, and tools for people who write plugins, install the operator, or want its
+//! opinion at a terminal.
 
+pub mod check;
 pub mod crd;
 pub mod plugin;
+
+pub mod table;
+pub mod verdicts;
 
 use clap::{Parser, Subcommand};
 
@@ -27,4 +32,6 @@ pub enum Command {
     Plugin(plugin::PluginCommand),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
+    /// Says which newer tags there are for images, as the operator would decide, and writes them into manifests; needs no cluster.
+    Check(Box<check::CheckArgs>),
 }

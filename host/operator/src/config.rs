@@ -3,6 +3,8 @@
 //! [`RawConfig`] is what clap reads, all text; [`Config`] is what the rest of the operator gets, and cannot hold a bad value. An empty
 //! value means unset, as in k8sUpdater, whose variables keep their names.
 
+pub mod terminal;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -170,13 +170,7 @@ mod tests {
         let slots = [("registry", SlotScheme::OciToken)];
         let both = "registry ocitoken https://reg.internal, registry ocitoken http://reg.internal";
         let auths = format!(r#"{{"reg.internal":{LOGIN}}}"#);
-        check(
-            &auths,
-            "reg.internal/a:1",
-            &slots,
-            &["http://reg.internal"],
-            &[&format!("reg.internal: {both}")],
-        );
+        check(&auths, "reg.internal/a:1", &slots, &["http://reg.internal"], &[&format!("reg.internal: {both}")]);
         check(
             &auths,
             "reg.internal/a:1",

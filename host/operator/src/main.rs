@@ -9,8 +9,17 @@ use k8supdater::{cli, operator, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    match dispatch(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => {
+            // Not clap's own 2, which says of a check that there is something newer.
+            let is_failure = err.use_stderr();
+            let _ = err.print();
+            return if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
         Err(err) => {
             eprintln!("k8supdater: {}", chain(&*err));
             ExitCode::FAILURE
@@ -18,17 +27,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
+fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match cli.command {
-        Some(Command::Plugin(command)) => Ok(cli::plugin::run(command)?),
-        Some(Command::Crd) => Ok(cli::crd::run()?),
+        Some(Command::Plugin(command)) => cli::plugin::run(command)?,
+        Some(Command::Crd) => cli::crd::run()?,
+        Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
         None => {
             let config = cli.operator.check()?;
             telemetry::logging::start(&config.log, config.log_format);
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            Ok(runtime.block_on(operator::run(config, stop()))?)
+            runtime.block_on(operator::run(config, stop()))?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Completes at SIGTERM (Kubernetes) or SIGINT (Ctrl-C).

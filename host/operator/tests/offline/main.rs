@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
+/// `k8supdater check` on a registry that speaks the wire format, with the shipped components.
+mod check;
 /// Which tag is chosen from realistic lists, by the real parsers and the real rules.
 mod choosing;
 /// The command line as its users meet it.

@@ -1,0 +1,146 @@
+//! What tools for people at a terminal or in a pipeline read from the environment, beside their own flags.
+//!
+//! Variables that the operator knows as well mean the same here and have the same bounds: they are checked by [`RawConfig::check`].
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Config, ConfigError, RawConfig, set_path};
+
+/// Flags and variables of tools that call registries.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TerminalFlags {
+    /// How many levels, counted from the left, must stay as they are; 0 to 16 [default: 1].
+    #[arg(long, env = "VERSIONS_FRONTIER", value_name = "LEVELS", allow_negative_numbers = true)]
+    pub frontier: Option<String>,
+
+    /// Directory with packed plugins, *.wasm or *.wasm.gz [default: ../share/k8supdater/plugins beside the program].
+    #[arg(long, env = "K8SUPDATER_PLUGINS", value_name = "DIR")]
+    pub plugins: Option<PathBuf>,
+
+    /// Docker configuration with logins [default: config.json in the directory that `DOCKER_CONFIG` names, or in ~/.docker].
+    #[arg(long, value_name = "FILE")]
+    pub docker_config: Option<PathBuf>,
+
+    #[arg(hide = true, long = "docker-config-dir", env = "DOCKER_CONFIG", value_name = "DIR", hide_env = true)]
+    docker_config_dir: Option<PathBuf>,
+
+    /// PEM file with certificate authorities that are trusted beside the public ones.
+    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// HTTP proxy for all calls. The proxy then resolves names, and the addresses behind them are not checked here.
+    #[arg(long, env = "K8SUPDATER_PROXY", value_name = "URL", hide_env_values = true)]
+    pub proxy: Option<String>,
+
+    /// Directory for compiled plugins, so that the next run does not compile them again. It must belong to you and be writable by nobody
+    /// else.
+    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Says on standard error what is going on.
+    #[arg(long, short)]
+    pub verbose: bool,
+
+    #[arg(hide = true, long = "log", env = "K8SUPDATER_LOG", value_name = "FILTER", hide_env = true)]
+    log: Option<String>,
+}
+
+/// What such a tool works with.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    /// The operator's configuration as far as it can be given here; what cannot is the default.
+    pub config: Config,
+    /// Where plugins are looked for, the first place that has some first.
+    pub plugin_places: Vec<PathBuf>,
+    /// The Docker configuration.
+    pub docker_config: DockerConfigFile,
+}
+
+/// Where logins are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DockerConfigFile {
+    /// There; somebody said so.
+    Given(PathBuf),
+    /// There, if there are any.
+    Usual(PathBuf),
+    /// Nowhere: this user has no home.
+    Nowhere,
+}
+
+impl TerminalFlags {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// As [`RawConfig::check`].
+    pub fn check(self) -> Result<Terminal, ConfigError> {
+        let plugin_places = match set_path(self.plugins) {
+            Some(directory) => vec![directory],
+            None => usual_plugin_places(),
+        };
+        let docker_config = match (set_path(self.docker_config), set_path(self.docker_config_dir)) {
+            (Some(file), _) => DockerConfigFile::Given(file),
+            (None, Some(directory)) => DockerConfigFile::Usual(directory.join("config.json")),
+            (None, None) => std::env::home_dir()
+                .map_or(DockerConfigFile::Nowhere, |home| DockerConfigFile::Usual(home.join(".docker/config.json"))),
+        };
+        let is_set = self.log.as_ref().is_some_and(|log| !log.trim().is_empty());
+        let usual_log = if self.verbose { "warn,k8supdater=debug,k8supdater_egress=debug" } else { "error" };
+        let raw = RawConfig {
+            frontier: self.frontier,
+            ca_file: self.ca_file,
+            proxy: self.proxy,
+            cache_dir: self.cache_dir,
+            log: if is_set { self.log } else { Some(usual_log.to_owned()) },
+            ..RawConfig::default()
+        };
+        Ok(Terminal { config: raw.check()?, plugin_places, docker_config })
+    }
+}
+
+/// Where an installation has its plugins, and where the source tree has them from which the program was built.
+fn usual_plugin_places() -> Vec<PathBuf> {
+    let program = std::env::current_exe().and_then(|program| program.canonicalize());
+    let Ok(program) = program else { return Vec::new() };
+    let beside = program.parent().and_then(|bin| bin.parent()).map(|prefix| prefix.join("share/k8supdater/plugins"));
+    // target/debug/k8supdater
+    let in_the_tree = program.ancestors().nth(3).map(|root| root.join("deploy/plugins"));
+    beside.into_iter().chain(in_the_tree).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_logins_counts_more_than_a_directory_with_one() {
+        let check = |file: Option<&str>, directory: Option<&str>, expected: &DockerConfigFile| {
+            let flags = TerminalFlags {
+                docker_config: file.map(PathBuf::from),
+                docker_config_dir: directory.map(PathBuf::from),
+                ..TerminalFlags::default()
+            };
+            assert_eq!(&flags.check().unwrap().docker_config, expected, "{file:?} {directory:?}");
+        };
+        check(Some("a.json"), Some("b"), &DockerConfigFile::Given("a.json".into()));
+        check(None, Some("b"), &DockerConfigFile::Usual("b/config.json".into()));
+        check(Some(""), Some("b"), &DockerConfigFile::Usual("b/config.json".into()));
+    }
+
+    #[test]
+    fn what_the_operator_knows_too_has_the_same_bounds() {
+        let flags = TerminalFlags { frontier: Some("17".to_owned()), ..TerminalFlags::default() };
+        let message = flags.check().unwrap_err().to_string();
+        assert_eq!(message, "VERSIONS_FRONTIER (or --frontier) is \"17\", expected a whole number up to 16");
+    }
+
+    #[test]
+    fn plugins_are_looked_for_where_somebody_says_or_beside_the_program() {
+        let flags = TerminalFlags { plugins: Some("here".into()), ..TerminalFlags::default() };
+        assert_eq!(flags.check().unwrap().plugin_places, [PathBuf::from("here")]);
+        let places = TerminalFlags::default().check().unwrap().plugin_places;
+        assert!(places.iter().any(|place| place.ends_with("share/k8supdater/plugins")), "{places:?}");
+        assert!(places.iter().any(|place| place.ends_with("deploy/plugins")), "{places:?}");
+    }
+}
