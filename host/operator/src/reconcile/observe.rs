@@ -7,6 +7,7 @@ mod choice;
 mod problem;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -23,7 +24,7 @@ pub use problem::Problem;
 use super::Context;
 use super::validate::{Plan, PluginUse, Target};
 use crate::credentials::Wallet;
-use crate::registry::{Inquiry, ParseError, parse};
+use crate::registry::{Detail, Inquiry, ParseError, parse};
 use crate::workload::WorkloadError;
 use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
 use crate::workload::patch::Template;
@@ -32,6 +33,9 @@ use crate::workload::rollout::{Rollout, rollout};
 
 /// The one tag that always moves, and that is meant where there is none.
 const LATEST: &str = "latest";
+
+/// How long the images behind a tag are taken to stay, as long as nothing says otherwise. Asking for them may count as a pull.
+const KEPT: Duration = Duration::from_hours(24);
 
 /// What is, as far as it can be known.
 #[derive(Debug)]
@@ -193,8 +197,12 @@ impl Look<'_> {
         let differs = |digest: &Digest| running.iter().any(|running| running.digest != *digest);
         let members = match &digest {
             Some(digest) if differs(digest) => {
-                let detail = registries.images(inquiry, &tag, self.target.interval).await?;
-                if detail.digest.as_ref() == Some(digest) { detail.members } else { Vec::new() }
+                let is_of_digest = |detail: &Detail| detail.digest.as_ref() == Some(digest);
+                let mut detail = registries.images(inquiry, &tag, KEPT).await?;
+                if !is_of_digest(&detail) {
+                    detail = registries.images(inquiry, &tag, Duration::ZERO).await?;
+                }
+                if is_of_digest(&detail) { detail.members } else { Vec::new() }
             }
             _ => Vec::new(),
         };

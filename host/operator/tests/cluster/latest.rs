@@ -156,7 +156,8 @@ async fn pods_that_do_not_tell_what_they_run_are_no_reason_to_restart_them() {
 async fn other_tags_that_are_no_versions_are_followed_where_the_spec_says_what_to_do_with_them() {
     let (stage, registry) = with_fake_registry("stable").await;
     registry.push("web", &["stable"]);
-    stage.deploy("web", &[("app", &registry.image("web", "stable"))]).await;
+    let deployment = objects::deployment("web", &[("app", &registry.image("web", "stable"))]);
+    stage.deploy_as(&objects::with_container(&deployment, "app", &json!({"imagePullPolicy": "Always"}))).await;
     stage.pods_run("web", "app", &image_id(&registry, &registry.digest("web", "stable"))).await;
     stage.handle("web", &json!({})).await;
     let message = condition(&stage, "web", "Ready", "False", "NoVersion").await;

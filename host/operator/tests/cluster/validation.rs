@@ -31,16 +31,23 @@ async fn check(api: &Api<DynamicObject>, object: &DynamicObject, parts: &[&str])
 async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
     let stage = bare("handlers").await;
     let interval = "interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m";
-    let ignored = "a container that is ignored has no frontier: remove one of the two";
+    let ignored = "a container that is ignored has no other options: remove ignore, or the others";
     let table: &[(Value, &[&str])] = &[
         (json!({}), &[]),
         (json!({"frontier": null, "interval": null}), &[]),
         (
             json!({
                 "frontier": 16, "interval": "1h30m", "suspend": true, "precision": "Same",
-                "tags": {"prereleases": true, "include": "1.*", "exclude": ".*-rc"},
-                "registry": {"settings": {"a": {"b": [1]}}}, "versionParser": {"plugin": "p", "settings": {"c": 1}},
-                "containers": [{"name": "a", "frontier": 0}, {"name": "b", "ignore": true}],
+                "tags": {"prereleases": true, "include": "1.*", "exclude": ".*-rc", "flavor": "-alpine.*"}, "latest": "Update",
+                "registry": {"settings": {"a": {"b": [1]}}, "secretRef": {"name": "s", "slot": "token"}},
+                "versionParser": {"plugin": "p", "settings": {"c": 1}},
+                "containers": [
+                    {"name": "a", "frontier": 0, "latest": "Notify"}, {"name": "b", "ignore": true},
+                    {
+                        "name": "c", "containerregistry": "gitlab", "versionParser": {"plugin": "date"},
+                        "registry": {"settings": {"a": 1}, "secretRef": {"name": "s"}},
+                    },
+                ],
             }),
             &[],
         ),
@@ -52,6 +59,10 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"interval": "721h"}), &["spec.interval", interval]),
         (json!({"interval": "-10m"}), &["spec.interval", interval]),
         (json!({"interval": "soon"}), &["spec.interval", interval]),
+        (json!({"latest": "true"}), &["spec.latest", "supported values: \"Update\", \"Notify\""]),
+        (json!({"tags": {"flavor": ""}}), &["spec.tags.flavor", "at least 1 chars"]),
+        (json!({"registry": {"secretRef": {}}}), &["spec.registry.secretRef.name", "Required value"]),
+        (json!({"containers": [{"name": "a", "ignore": true, "latest": "Update"}]}), &[ignored]),
         (json!({"precision": "Exact"}), &["spec.precision", "supported values: \"Any\", \"Same\""]),
         (json!({"tags": {"include": ""}}), &["spec.tags.include", "at least 1 chars"]),
         (json!({"deployment": null}), &["spec.deployment", "Required value"]),

@@ -8,7 +8,7 @@ use k8supdater_core::policy::moving::{LatestPreference, RunningImage};
 use k8supdater_core::policy::{self, Policy, Tagged};
 use tracing::debug;
 
-use super::needed;
+use super::{KEPT, needed};
 use crate::failure::chain;
 use crate::registry::{Detail, Inquiry, Registries};
 
@@ -55,9 +55,6 @@ pub struct Moving {
 
 /// Most tags that are looked at more closely in one check. Each may cost a pull.
 const MOST_LOOKS: usize = 4;
-/// How long the images behind a tag are taken to stay. Version tags hardly ever change, and a digest is asked for once more before it is
-/// applied.
-const KEPT: Duration = Duration::from_hours(24);
 
 impl Tags {
     /// Asks for what is not known about the tags that would win: what they run on, where nodes are known, and their digest, where the
