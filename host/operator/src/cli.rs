@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod crd;
+pub mod explain;
 pub mod plugin;
 
 pub mod table;
@@ -34,4 +35,6 @@ pub enum Command {
     Crd,
     /// Says which newer tags there are for images, as the operator would decide, and writes them into manifests; needs no cluster.
     Check(Box<check::CheckArgs>),
+    /// Says what a handler would do now, and what became of every tag, by which rule; changes nothing.
+    Explain(Box<explain::ExplainArgs>),
 }

@@ -161,7 +161,11 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     Ok(())
 }
 
-async fn connect(config: &Config) -> Result<Client, RunError> {
+/// A client for the API server that `config` means.
+///
+/// # Errors
+/// [`RunError::Kubeconfig`].
+pub async fn connect(config: &Config) -> Result<Client, RunError> {
     let options = match &config.kubeconfig {
         None => kube::Config::infer().await.map_err(|err| RunError::Kubeconfig(Box::new(err)))?,
         Some(path) => {
@@ -193,7 +197,11 @@ where
     }
 }
 
-fn build_egress(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, RunError> {
+/// The one way out to registries.
+///
+/// # Errors
+/// [`RunError::Authorities`], or one of its configuration.
+pub fn build_egress(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, RunError> {
     let extra_authorities = match &config.ca_file {
         None => None,
         Some(path) => Some(

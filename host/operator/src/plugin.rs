@@ -20,6 +20,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8supdater_runtime::manifest::Kind;
 use k8supdater_runtime::{Component, Engine};
 use kube::core::DeserializeGuard;
+use kube::api::ListParams;
 use kube::runtime::controller::Action;
 use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
@@ -296,6 +297,22 @@ pub async fn reconcile(object: Arc<DeserializeGuard<Plugin>>, ctx: Arc<Context>)
         Some(Retry::BackOff) => Action::requeue(Duration::from_secs(10)),
         Some(Retry::After(wait)) => Action::requeue(wait),
     })
+}
+
+/// Loads one plugin by its name, for a single look: as [`reconcile`] does, but writes nothing.
+///
+/// # Errors
+/// When the API server cannot be asked. What is wrong with the plugin is what [`Plugins::serving`] then says.
+pub async fn load_once(name: &str, ctx: &Context) -> Result<(), kube::Error> {
+    let api: Api<Plugin> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
+    // By a list, because the operator's own rights, which whoever looks may be using, are those of a watch.
+    let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await?;
+    let Some(plugin) = found.items.first() else { return Ok(()) };
+    match attempt(plugin, ctx).await {
+        Ok(serving) => ctx.plugins.serve(name, serving),
+        Err(err) => ctx.plugins.fail(name, shorten(chain(&err), 1024)),
+    }
+    Ok(())
 }
 
 /// What to do when a status could not be written.

@@ -20,6 +20,8 @@ mod credentials;
 mod docker_hub;
 /// What is not done: no write and no request without need, and nothing after the end.
 mod economy;
+/// What a handler would do, told at a terminal.
+mod explain;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
 /// Tags that move, such as `latest`, and images that are pinned to a digest.

@@ -1,0 +1,252 @@
+//! `k8supdater explain`: what a handler would do now, and what became of every tag, by which rule.
+//!
+//! Walks the first three steps of a reconcile, [`validate`], [`observe`] and [`decide`], with the rights of whoever asks, and prints what the fourth would act on. Changes nothing.
+
+mod report;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use k8supdater_runtime::{Engine, EngineOptions};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+use thiserror::Error;
+
+use crate::api::VersioningHandler;
+use crate::config::{Config, ConfigError, RawConfig};
+use crate::nodes::Nodes;
+use crate::operator::{self, RunError};
+use crate::plugin::{self, Plugins};
+use crate::reconcile::validate::{Exception, Target};
+use crate::reconcile::{Context, Failures, decide, observe, validate};
+use crate::registry::Registries;
+use crate::telemetry::logging;
+use crate::telemetry::metrics::Metrics;
+use crate::workload::{WorkloadError, Workloads};
+
+use report::Explanation;
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub struct ExplainArgs {
+    /// The VersioningHandler, as NAMESPACE/NAME.
+    #[arg(value_name = "NAMESPACE/HANDLER", value_parser = name)]
+    pub handler: Name,
+
+    /// Only this container.
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+
+    /// How it is printed.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+
+    /// The operator's own configuration, for what the handler does not say.
+    #[command(flatten, next_help_heading = "Options of the operator")]
+    pub operator: RawConfig,
+}
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    namespace: String,
+    name: String,
+}
+
+/// How an explanation is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs; see below.
+    Json,
+}
+
+const HELP: &str = r#"It needs the rights of the operator: to read the handler, its Deployment, pods and Secrets, and Plugins with their ConfigMaps and Secrets.
+Who has fewer lets the operator look, with its own configuration:
+  kubectl exec -n k8supdater deploy/k8supdater -- k8supdater explain team-a/web
+
+JSON:
+  {"handler", "deployment", "rollout", "containers": […]}, and for each container:
+  name, image
+  decision   Update, Notify, UpdateAndNotify, Restart, None, Ignored, Unknown or Failed
+  update     what would be applied: image, and for a restart restartFor, a digest
+  available  what would be reported
+  problem    why it cannot be judged
+  policy     frontier; registry and parser, the plugins; needs, the platforms
+  moving     for a tag that moves: registry (digest), running (digests)
+  candidates tag, version, verdict (one word), rule"#;
+
+/// Why nothing can be explained.
+#[derive(Debug, Error)]
+pub enum ExplainError {
+    /// A flag or variable has a wrong value.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The API server or the way out cannot be set up.
+    #[error(transparent)]
+    SetUp(#[from] RunError),
+    /// The wasm engine cannot start.
+    #[error("cannot start the plugin engine")]
+    Engine(#[from] k8supdater_runtime::EngineError),
+    /// The API server refused or could not be reached.
+    #[error("cannot read {what}")]
+    Api {
+        /// What was to be read.
+        what: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+    /// There is no such handler.
+    #[error("there is no VersioningHandler {namespace}/{name}; \"kubectl get versioninghandlers -A\" lists those that there are")]
+    NotFound {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The spec cannot be followed.
+    #[error(transparent)]
+    Invalid(#[from] validate::Invalid),
+    /// The workload cannot be read.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// There is no such container.
+    #[error("the Deployment has no container {name:?}, expected one of: {known}")]
+    NoContainer {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The system gives no threads, or takes no output.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+}
+
+/// Looks, decides and prints.
+///
+/// # Errors
+/// See [`ExplainError`]. What is wrong with one container is printed.
+pub fn run(args: ExplainArgs) -> Result<(), ExplainError> {
+    let config = args.operator.clone().check()?;
+    // The answer goes to standard output; what the operator would log is of interest only if somebody asked for it.
+    if args.operator.log.is_some() {
+        logging::start(&config.log, config.log_format);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let text = runtime.block_on(explain(&args, config))?;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads may have seen enough, as `head` has.
+        Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainError> {
+    let client = operator::connect(&config).await?;
+    let handler = handler(&client, &args.handler).await?;
+    let target = validate::validate(&handler, &config)?;
+    let ctx = context(client, config, &target).await?;
+    let observed = observe::observe(&ctx, target).await?;
+    let mut explanation = Explanation::of(&observed);
+    explanation.decided(&decide::decide(observed, Timestamp::now()));
+    if let Some(name) = &args.container {
+        let known = explanation.keep(name);
+        if !known.is_empty() {
+            return Err(ExplainError::NoContainer { name: name.clone(), known: known.join(", ") });
+        }
+    }
+    Ok(match args.output {
+        Output::Table => explanation.text(),
+        Output::Json => explanation.json(),
+    })
+}
+
+async fn handler(client: &Client, name: &Name) -> Result<VersioningHandler, ExplainError> {
+    let Name { namespace, name } = name;
+    let api: Api<VersioningHandler> = Api::namespaced(client.clone(), namespace);
+    let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
+    let found = found.map_err(|source| ExplainError::Api {
+        what: format!("VersioningHandler {namespace}/{name}"),
+        source: Box::new(source),
+    })?;
+    let missing = || ExplainError::NotFound { namespace: namespace.clone(), name: name.clone() };
+    found.items.into_iter().find(|handler| handler.name_any() == *name).ok_or_else(missing)
+}
+
+/// What a reconcile works with, for one look: nothing is watched, and only the plugins of `target` are loaded.
+async fn context(client: Client, config: Config, target: &Target) -> Result<Context, ExplainError> {
+    let metrics = Arc::new(Metrics::default());
+    let egress = operator::build_egress(&config, &metrics)?;
+    let plugins = Arc::new(Plugins::new(config.namespace.clone()));
+    let loading = plugin::Context {
+        client: client.clone(),
+        // Without the cache of a running operator, which belongs to that.
+        engine: Engine::new(EngineOptions::default())?,
+        namespace: config.namespace.clone(),
+        config: config.clone(),
+        plugins: Arc::clone(&plugins),
+        metrics: Arc::clone(&metrics),
+    };
+    for name in plugins_of(target) {
+        plugin::load_once(name, &loading).await.map_err(|source| ExplainError::Api {
+            what: format!("Plugin {}/{name}", config.namespace),
+            source: Box::new(source),
+        })?;
+    }
+    Ok(Context {
+        workloads: Workloads::unwatched(client.clone()),
+        nodes: Arc::new(Nodes::new(client.clone())),
+        registries: Arc::new(Registries::new(egress)),
+        failures: Failures::default(),
+        client,
+        config,
+        plugins,
+        metrics,
+    })
+}
+
+/// The plugins that `target` uses, each once.
+fn plugins_of(target: &Target) -> Vec<&str> {
+    let exceptions = target.exceptions.values().filter_map(|exception| match exception {
+        Exception::Ignore => None,
+        Exception::Plan(plan) => Some(&**plan),
+    });
+    let mut names: Vec<&str> = std::iter::once(&target.plan)
+        .chain(exceptions)
+        .flat_map(|plan| [plan.registry.plugin.as_str(), plan.parser.plugin.as_str()])
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(Name { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("expected NAMESPACE/HANDLER, such as team-a/web".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_is_named_with_its_namespace() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(namespace, name)| Name { namespace: namespace.into(), name: name.into() });
+            assert_eq!(name(text).ok(), expected, "{text}");
+        };
+        check("team-a/web", Some(("team-a", "web")));
+        for text in ["web", "/web", "team-a/", "a/b/c", ""] {
+            check(text, None);
+        }
+    }
+}
