@@ -1,6 +1,6 @@
 //! From pull secrets to credentials: which login goes into which slot of a registry plugin, and to whom it may be sent. Pure.
 //!
-//! [`pull_secret`](k8supdater_core::pull_secret) says which logins an image gets and who may see them; this module puts them into the form
+//! [`pull_secret`] says which logins an image gets and who may see them; this module puts them into the form
 //! that [egress](k8supdater_egress) sends. Start reading at [`Logins::of`].
 
 use k8supdater_core::image::ImageReference;

@@ -262,6 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn what_an_administrator_named_is_told_from_what_registry_covers() {
+        let check = |granted: &[&str], origin: &str, registry: Option<&str>, expected: bool| {
+            let grants = Grants::intersect(&grants(&["$registry", "https://api.example.com"]), &grants(granted));
+            let registry = registry.map(|registry| Origin::registry(registry).unwrap());
+            let named = grants.names(&Origin::parse(origin).unwrap(), registry.as_ref());
+            assert_eq!(named, expected, "{granted:?} {origin} {registry:?}");
+        };
+        let internal = Some("reg.internal:5000");
+        check(&["$registry"], "https://reg.internal:5000", internal, false);
+        check(&["http://reg.internal:5000"], "http://reg.internal:5000", internal, true);
+        check(&["http://reg.internal:5000"], "https://reg.internal:5000", internal, false);
+        check(&["http://reg.internal:5000"], "http://reg.internal:5000", Some("ghcr.io"), false);
+        check(&["http://reg.internal:5000"], "http://reg.internal:5000", None, false);
+        check(&["https://api.example.com"], "https://api.example.com", internal, true);
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let check = |asked: &[&str], granted: &[&str], expected: &[&str]| {
             let missing = Grants::missing(&grants(asked), &grants(granted));

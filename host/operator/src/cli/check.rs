@@ -49,6 +49,7 @@ const SOMETHING_NEWER: u8 = 2;
 
 /// Arguments of `check`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_long_help = HELP, group(ArgGroup::new("what").required(true).multiple(true).args(["images", "files"])))]
 pub struct CheckArgs {
     /// Images, such as nginx:1.27.1 or registry.example.com/team/web:2.0.
@@ -101,7 +102,7 @@ pub struct CheckArgs {
     pub precision: Precision,
 
     /// Lets plugins call this origin as well, where they ask for it or for the registry of the image. Needed for registries at private
-    /// addresses, such as https://10.0.0.7:5000, and for those without TLS, such as http://127.0.0.1:5000, which is then spoken to in
+    /// addresses, such as `https://10.0.0.7:5000`, and for those without TLS, such as `http://127.0.0.1:5000`, which is then spoken to in
     /// the open.
     #[arg(long = "grant", value_name = "ORIGIN")]
     pub grants: Vec<Grant>,
@@ -145,32 +146,34 @@ pub enum Output {
     Json,
 }
 
+/// Broken by hand, for terminals of 100 columns.
 const HELP: &str = r#"Exit codes:
   0  everything was checked; with --exit-code: and nothing is newer
   1  an image could not be checked, a file not be read or written, or the command line is wrong
-  2  with --exit-code only: everything was checked, and something is newer, also if it has been written
+  2  with --exit-code only: all was checked, and something is newer, even if it has been written
 
 What is recognised in files:
-  The containers and init containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs, also in Lists and
-  in several documents, in YAML or JSON. Not: kustomization files, Helm charts and their values. Templates that are no YAML are told,
-  and passed over.
+  The containers and init containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets,
+  Jobs and CronJobs, in Lists and in several documents, too, as YAML or JSON. Not: kustomizations,
+  Helm charts and their values. Templates that are no YAML are told, and passed over.
 
-  VersioningHandlers beside them: a Deployment that one names is judged by its spec, as in the cluster, with the plugins of that name
-  from --plugins. All else is judged by the flags.
+  VersioningHandlers beside them: a Deployment that one names is judged by its spec, as in the
+  cluster, with plugins of those names from --plugins. All else is judged by the flags.
 
-  An image that is an alias, a block scalar or a part of something with an anchor is told, and changed only if that is safe.
+  An image that is written as an alias or a block scalar, or inside of something with an anchor,
+  is told, and written only where nothing else would change with it.
 
 JSON:
   {"images": […], "unreadable": [{"file", "problem"}]}, and for each image:
-  image      as written
-  place      file, line, kind, namespace, name and container, for images in files
-  status     current, update, available, updateAndAvailable, moving, ignored or failed
-  current    the tag
-  update     what the operator would apply: tag, image, written, notWritten (why not, if --write did not)
-  available  what is left of the frontier: tag, why
-  note       why an image is moving or ignored
-  error      why it failed: reason (one word), message
-  candidates with --all: tag, version, verdict (one word), rule"#;
+  image       as it was before
+  place       file, line, kind, namespace, name and container, for images in files
+  status      current, update, available, updateAndAvailable, moving, ignored or failed
+  current     the tag
+  update      what the operator would apply: tag, image, written, notWritten (why --write did not)
+  available   what is left of the frontier: tag, why
+  note        why an image is moving or ignored
+  error       why it failed: reason (one word), message
+  candidates  with --all: tag, version, verdict (one word), rule"#;
 
 /// Why nothing could be checked.
 #[derive(Debug, Error)]
@@ -198,7 +201,7 @@ pub enum CheckError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Standard input cannot be written to.
+    /// Standard input is no file.
     #[error("--write cannot change standard input; name files, or leave it out")]
     WriteStandardInput,
     /// The system gives no threads, or takes no output.

@@ -6,16 +6,13 @@ use serde_json::{Value, json};
 use crate::scene::{condition, with_fake_registry};
 
 /// Runs `k8supdater explain` with exactly the operator's rights, which is what whoever uses `kubectl exec` has.
-fn explain(stage: &Stage, args: &[&str]) -> Output {
+async fn explain(stage: &Stage, args: &[&str]) -> Output {
     let kubeconfig = format!("--kubeconfig={}", stage.directory().join("kubeconfig").display());
     let namespace = format!("--namespace={}", stage.own_namespace);
-    Command::new(env!("CARGO_BIN_EXE_k8supdater"))
-        .env_clear()
-        .arg("explain")
-        .args(args)
-        .args([kubeconfig, namespace])
-        .output()
-        .unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_k8supdater"));
+    command.env_clear().arg("explain").args(args).args([kubeconfig, namespace]);
+    // The registry of the test answers on this thread.
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -34,7 +31,7 @@ async fn every_tag_is_explained_and_nothing_is_changed() {
     registry.push("web", &["1.4.3"]);
     let handler = format!("{}/web", stage.namespace);
 
-    let shown = text(&explain(&stage, &[&handler]));
+    let shown = text(&explain(&stage, &[&handler]).await);
     let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
     for expected in [
         vec!["decision", "UpdateAndNotify"],
@@ -62,7 +59,8 @@ async fn every_tag_is_explained_and_nothing_is_changed() {
     }
     assert!(shown.contains("is no image reference"), "{shown}");
 
-    let report: Value = serde_json::from_str(&text(&explain(&stage, &[&handler, "--container=app", "-o", "json"]))).unwrap();
+    let report = explain(&stage, &[&handler, "--container=app", "-o", "json"]).await;
+    let report: Value = serde_json::from_str(&text(&report)).unwrap();
     assert_eq!(report["containers"].as_array().unwrap().len(), 1);
     let app = &report["containers"][0];
     assert_eq!(app["update"], json!({"image": registry.image("web", "1.4.3")}));
@@ -75,19 +73,19 @@ async fn every_tag_is_explained_and_nothing_is_changed() {
 async fn what_cannot_be_explained_is_said_with_the_remedy() {
     let (stage, registry) = with_fake_registry("explain-not").await;
     registry.push("web", &["1.0.0"]);
-    let check = |args: &[&str], expected: &str| {
-        let output = explain(&stage, args);
+    let check = async |args: &[&str], expected: &str| {
+        let output = explain(&stage, args).await;
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && message.contains(expected), "{args:?}: {message}");
     };
     let handler = |name: &str| format!("{}/{name}", stage.namespace);
-    check(&["web"], "expected NAMESPACE/HANDLER");
-    check(&[&handler("web")], "there is no VersioningHandler");
+    check(&["web"], "expected NAMESPACE/HANDLER").await;
+    check(&[&handler("web")], "there is no VersioningHandler").await;
     stage.handle("web", &json!({})).await;
-    check(&[&handler("web")], "does not exist; create it, or correct spec.deployment");
+    check(&[&handler("web")], "does not exist; create it, or correct spec.deployment").await;
     stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
-    check(&[&handler("web"), "--container=db"], "has no container \"db\", expected one of: app");
+    check(&[&handler("web"), "--container=db"], "has no container \"db\", expected one of: app").await;
     stage.handle("web-too", &json!({"deployment": "web", "containerregistry": "gone"})).await;
-    let shown = text(&explain(&stage, &[&handler("web-too")]));
+    let shown = text(&explain(&stage, &[&handler("web-too")]).await);
     assert!(shown.contains("there is no Plugin \"gone\""), "{shown}");
 }

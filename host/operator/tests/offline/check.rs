@@ -574,7 +574,7 @@ async fn a_versioning_handler_among_the_files_rules_over_its_deployment() {
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_be_written_is_left_and_told() {
+async fn a_link_is_followed_and_goes_on_being_one() {
     let scene = Scene::new().await;
     let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: 'HOST/team/db:16.1'}]}\n";
     let path = scene.file("pod.yaml", pod);

@@ -1,6 +1,6 @@
 //! Logins from the Docker configuration of whoever runs the command, and from the credential helpers that it names.
 //!
-//! The file is read by [`pull_secret`](k8supdater_core::pull_secret). Helpers are asked as the Docker CLI asks them
+//! The file is read by [`pull_secret`]. Helpers are asked as the Docker CLI asks them
 //! (<https://github.com/docker/docker-credential-helpers#usage>): `docker-credential-NAME get` with the server on standard input, a JSON
 //! object on standard output. Nothing that a helper prints is ever shown.
 

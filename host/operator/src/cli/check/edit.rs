@@ -30,9 +30,7 @@ pub(super) enum Plan {
 
 /// The text would not be what it should be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "changing the images would change something else as well, so nothing was changed; change them by hand, and tell us of this file"
-)]
+#[error("changing the images would change something else as well, so nothing was changed; change them by hand")]
 pub(super) struct NotExact;
 
 /// What is to be done to give each of `wanted` its new image, if it is to get one, and a plan for each of them, in the same order. All are

@@ -38,16 +38,15 @@ pub(super) fn text(rows: &[Row], detail: Detail) -> String {
         ];
         table.push(cells.into_iter().skip(skipped));
     }
-    let mut text = if table.is_empty() { String::new() } else { table.to_string() };
+    let mut parts = if table.is_empty() { Vec::new() } else { vec![table.to_string()] };
     if detail == Detail::Candidates {
         for judged in distinct(rows) {
-            let title = format!("{} with frontier {}", judged.image, judged.policy.frontier);
-            text.push_str(&format!("\n{}\n", printable(&title)));
-            let table = verdicts::table(&judged.policy, &judged.current, &judged.candidates, &judged.ruling.verdicts);
-            text.push_str(&table.to_string());
+            let Judged { image, policy, current, candidates, ruling } = judged;
+            let title = printable(&format!("{image} with frontier {}", policy.frontier));
+            parts.push(format!("{title}\n{}", verdicts::table(policy, current, candidates, &ruling.verdicts)));
         }
     }
-    text
+    parts.join("\n")
 }
 
 /// What was judged, without what would look the same.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::edit::{self, Plan};
 use super::files::{self, SourceFile, Unreadable};
-use super::finding::{Failure, Finding, Place, Row, Rules, Subject};
+use super::finding::{Failure, Finding, Judged, Place, Row, Rules, Subject};
 use super::workloads::{self, ContainerImage, Manifest, Workload};
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
@@ -91,8 +91,8 @@ impl Sources {
             let images: Vec<&ContainerImage> =
                 containers(manifest).map(|(_, container)| container).filter(|image| !is_template(image)).collect();
             let mut rows: Vec<&mut Row> = left.by_ref().take(images.len()).collect();
-            let updated = |row: &&mut Row| row.finding.judged().and_then(super::finding::Judged::updated_image);
-            let wanted: Vec<_> = images.into_iter().zip(rows.iter().map(|row| updated(&row))).collect();
+            let updated = rows.iter().map(|row| row.finding.judged().and_then(Judged::updated_image));
+            let wanted: Vec<_> = images.into_iter().zip(updated).collect();
             let (edits, plans) = edit::plan(&wanted);
             let written = if edits.is_empty() {
                 Ok(())
@@ -101,13 +101,12 @@ impl Sources {
                     .map_err(|err| err.to_string())
                     .and_then(|text| files::write(file, &text).map_err(|err| chain(&err)))
             };
-            match written {
-                Ok(()) => rows.iter_mut().zip(plans).for_each(|(row, plan)| row.written = Some(plan)),
-                Err(why) => {
-                    self.has_write_failed = true;
-                    self.unreadable.push(Unreadable { name: file.name.clone(), why });
-                    rows.iter_mut().for_each(|row| row.written = Some(Plan::Keep));
-                }
+            if let Err(why) = &written {
+                self.has_write_failed = true;
+                self.unreadable.push(Unreadable { name: file.name.clone(), why: why.clone() });
+            }
+            for (row, plan) in rows.iter_mut().zip(plans) {
+                row.written = Some(if written.is_ok() { plan } else { Plan::Keep });
             }
         }
     }
@@ -183,6 +182,8 @@ impl Handler {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use k8supdater_core::policy::{Frontier, Policy};
 
     use super::*;
@@ -190,7 +191,7 @@ mod tests {
     use crate::reconcile::validate::PluginUse;
 
     fn flags() -> Arc<Rules> {
-        let plugin = |name: &str| PluginUse { plugin: name.to_owned(), settings: Default::default() };
+        let plugin = |name: &str| PluginUse { plugin: name.to_owned(), settings: BTreeMap::new() };
         let policy = Policy::new(Frontier::new(7).unwrap());
         Arc::new(Rules { policy, registry: plugin("oci"), parser: plugin("pep440") })
     }

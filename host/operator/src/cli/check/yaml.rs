@@ -229,10 +229,10 @@ impl Document {
         }
         let Some(left) = merges.checked_sub(1) else { return Ok(None) };
         for (_, value) in pairs.iter().filter(|(name, _)| name.text() == Some("<<")) {
-            let merged = self.step(at, value);
-            let sources = match &merged.node.value {
-                Value::Sequence(nodes) => nodes.iter().map(|node| self.step(merged, node)).collect(),
-                Value::Scalar(..) | Value::Mapping(_) | Value::Alias(_) => vec![merged],
+            let from = self.step(at, value);
+            let sources = match &from.node.value {
+                Value::Sequence(nodes) => nodes.iter().map(|node| self.step(from, node)).collect(),
+                Value::Scalar(..) | Value::Mapping(_) | Value::Alias(_) => vec![from],
             };
             for source in sources {
                 if let Some(found) = self.get_merged(Found { is_shared: true, ..source }, key, left)? {

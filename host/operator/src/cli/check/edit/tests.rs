@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::super::workloads;
@@ -106,7 +108,7 @@ fn manifest() -> impl Strategy<Value = String> {
                     let image = format!("image: {image}{comment}");
                     let name = format!("name: c{number}");
                     let (one, two) = if *is_first { (image, name) } else { (name, image) };
-                    text.push_str(&format!("  - {one}\n    {two}\n{noise}\n"));
+                    write!(text, "  - {one}\n    {two}\n{noise}\n").unwrap();
                 }
                 text.push_str(separator);
                 text.push('\n');
