@@ -168,7 +168,7 @@ impl Visit<'_> {
         };
         match answer.status.as_u16() {
             200 => parse_token(&answer.body, &self.form.token, asked).map(Outcome::Token).ok_or_else(not_a_token),
-            401 | 403 | 429 => Ok(Outcome::Instead(without_body(answer))),
+            401 | 403 | 429 => Ok(Outcome::Instead(without_body(&answer))),
             status => Err(Failure::Other(format!("{place} answered {status}"))),
         }
     }
@@ -183,7 +183,7 @@ fn login_url(url: &Url, path: &str) -> Url {
 }
 
 /// What a plugin is told of a login that gave no token.
-fn without_body(answer: Answer) -> Answer {
+fn without_body(answer: &Answer) -> Answer {
     let kept = WHEN_TO_RETRY.into_iter().filter(|_| answer.status == StatusCode::TOO_MANY_REQUESTS);
     let headers = kept.filter_map(|name| answer.headers.get(&name).map(|value| (name, value.clone()))).collect();
     Answer { status: answer.status, headers, body: Bytes::new() }

@@ -10,7 +10,7 @@ use k8supdater_egress::{Client, Failure, Options, Request, Response, Scheme, Sco
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::server::{Server, Then, answer, bound, get, login, names, ok, raw, scope, token, with_slot};
+use crate::server::{Answer, Seen, Server, Then, answer, bound, get, login, names, ok, raw, scope, token, with_slot};
 
 /// Where captured log lines go.
 #[derive(Clone, Default)]
@@ -85,12 +85,7 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         _ => answer(401, &[("www-authenticate", &format!("Bearer realm=\"http://{}/t\"", seen.header("host")))], ""),
     })
     .await;
-    let logging_in = Server::start(|seen| match (seen.method.as_str(), seen.header("authorization")) {
-        ("POST", _) => answer(200, &[], "{\"access_token\":\"given-t0k3n\"}"),
-        (_, "Bearer given-t0k3n") => ok("tags"),
-        _ => answer(401, &[], ""),
-    })
-    .await;
+    let logging_in = Server::start(gives_tokens).await;
     let refusing =
         Server::start(|seen| answer(403, &[("x-echo", "1")], String::from_utf8_lossy(&seen.body).into_owned())).await;
     let unzipped = Server::start(|_| answer(200, &[("content-encoding", "gzip")], "plain")).await;
@@ -207,6 +202,15 @@ fn requests(origin: &str) -> Vec<Request> {
         get(format!("{origin}/{{slot:main}}/x?y={{slot:main}}")),
         with_slot(Request { headers: vec![("host".to_owned(), "x".to_owned())], ..get(origin) }, "main"),
     ]
+}
+
+/// An API with a login.
+fn gives_tokens(seen: &Seen) -> Answer {
+    match (seen.method.as_str(), seen.header("authorization")) {
+        ("POST", _) => answer(200, &[], "{\"access_token\":\"given-t0k3n\"}"),
+        (_, "Bearer given-t0k3n") => ok("tags"),
+        _ => answer(401, &[], ""),
+    }
 }
 
 /// Where `form` was found, for the message of a failure.
