@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::credential::Proof;
 use crate::failure::Failure;
+use crate::login::Logins;
 use crate::request::{self, Call, Request, SecretUrl};
 use crate::resolve::Resolver;
 use crate::revalidate::{Kept, Key};
@@ -111,6 +112,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     wire: Wire,
     tokens: Tokens,
+    logins: Logins,
     kept: Kept,
 }
 
@@ -121,13 +123,13 @@ impl Client {
     /// See [`BuildError`].
     pub fn new(options: Options) -> Result<Self, BuildError> {
         let kept = Kept::new(options.kept_bytes);
-        Ok(Self(Arc::new(Inner { wire: Wire::new(options)?, tokens: Tokens::new(), kept })))
+        Ok(Self(Arc::new(Inner { wire: Wire::new(options)?, tokens: Tokens::new(), logins: Logins::new(), kept })))
     }
 
     /// Makes the request that a plugin asks for, if `scope` allows it, and returns the answer.
     ///
     /// Redirects are answers. A 401 is one too, unless the request names a credential slot that is of scheme `oci-token` or empty, and
-    /// the origin asks for a token that can be had.
+    /// the origin asks for a token that can be had; or the slot is of scheme `login`, and another login gives another token.
     ///
     /// Cancel-safe: dropping the future gives up the request. The origin may have acted on it by then.
     ///
@@ -151,6 +153,9 @@ impl Inner {
         }
         let answer = match proof {
             Proof::Nothing | Proof::Header(..) => self.wire.exchange(outgoing, &scope.limits).await?,
+            Proof::Login(form, secret) => {
+                self.logins.exchange(&self.wire, &scope.limits, &outgoing, &form, &secret).await?
+            }
             Proof::OnChallenge(login) => self.tokens.exchange(&self.wire, scope, &outgoing, login.as_ref()).await?,
         };
         if answer.status != StatusCode::NOT_MODIFIED {

@@ -1,11 +1,13 @@
 //! Secrets, what they are bound to, and how they are put on a request.
 //!
 //! Pure, apart from one random number per process. A secret enters as a [`Credential`], is never shown again, and leaves only inside a
-//! request header or URL, after [`crate::Client`] has made all its checks. Start reading at [`BoundCredential`].
+//! request header, URL or login, after [`crate::Client`] has made all its checks. Start reading at [`BoundCredential`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use k8supdater_core::origin::Origin;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -68,7 +70,7 @@ impl Identity {
 }
 
 impl Credential {
-    /// A user name and its password, for the schemes [`Scheme::Basic`] and [`Scheme::OciToken`].
+    /// A user name and its password, for the schemes [`Scheme::Basic`], [`Scheme::Login`] and [`Scheme::OciToken`].
     pub fn login(username: String, password: String) -> Self {
         let identity = Identity::of(&["login", &username, &password]);
         let secret = Secret::Login { username: Zeroizing::new(username), password: Zeroizing::new(password) };
@@ -94,6 +96,19 @@ impl Credential {
             Secret::Login { username, .. } if username.contains(':') => None,
             Secret::Login { username, password } => {
                 sensitive(&Zeroizing::new(http_auth::basic::encode_credentials(username, password)))
+            }
+            Secret::Token(_) => None,
+        }
+    }
+
+    /// The body of a login of this form, as JSON; none if this is a token.
+    pub(crate) fn login_body(&self, form: &LoginForm) -> Option<Bytes> {
+        match &self.0.secret {
+            Secret::Login { username, password } => {
+                // References, so that the only copy is the one that is sent.
+                let fields: BTreeMap<&str, &str> =
+                    [(form.username.as_str(), username.as_str()), (form.password.as_str(), password.as_str())].into();
+                serde_json::to_vec(&fields).ok().map(Bytes::from)
             }
             Secret::Token(_) => None,
         }
@@ -156,11 +171,29 @@ pub enum Scheme {
     Bearer,
     /// A header of this name whose whole value is the token, such as GitLab's `private-token`.
     Header(String),
+    /// `authorization: Bearer`, with a token that the origin itself gives for user name and password.
+    Login(LoginForm),
     /// What OCI registries do: user name and password buy a short-lived token, where the registry says so
     /// (<https://distribution.github.io/distribution/spec/auth/token/>). Without a secret, an anonymous token.
     OciToken,
     /// A token that stands in the URL, where the request says `{slot:name}`.
     Url,
+}
+
+/// How an API wants to be logged in to: a `POST` of a JSON object with user name and password, answered by one with a token.
+///
+/// Docker Hub's (<https://docs.docker.com/reference/api/hub/latest/#tag/authentication-api>) has the path `/v2/auth/token` and the fields
+/// `identifier`, `secret` and `access_token`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LoginForm {
+    /// Where, on the origin that the secret is bound to. Only ever a path: what would be a query or a host in it is not one.
+    pub path: String,
+    /// The field for the user name.
+    pub username: String,
+    /// The field for the password; another one than that for the user name.
+    pub password: String,
+    /// The field of the answer that holds the token.
+    pub token: String,
 }
 
 /// A secret, the slot that it fills, and the one origin that may see it.
@@ -183,6 +216,8 @@ pub(crate) enum Proof {
     Nothing,
     /// With a header that is known before.
     Header(HeaderName, HeaderValue),
+    /// With a token that a login at the same origin gives for the secret.
+    Login(LoginForm, Credential),
     /// As the origin asks for when it refuses: with a token that it names the seller of, bought with the secret if there is one.
     OnChallenge(Option<Credential>),
 }
@@ -215,6 +250,10 @@ impl BoundCredential {
                 let value = self.secret.header().ok_or_else(|| self.unfit(TOKEN))?;
                 Ok(Proof::Header(parsed, value))
             }
+            Scheme::Login(form) => {
+                self.secret.login_body(form).ok_or_else(|| self.unfit(PAIR))?;
+                Ok(Proof::Login(form.clone(), self.secret.clone()))
+            }
             Scheme::OciToken => {
                 // Tried here, so that a login that cannot be sent is refused before anything is.
                 self.secret.basic().ok_or_else(|| self.unfit(LOGIN))?;
@@ -231,7 +270,7 @@ impl BoundCredential {
     pub(crate) fn url_part(&self) -> Result<Zeroizing<String>, Failure> {
         match self.scheme {
             Scheme::Url => self.secret.url_part().filter(|part| !part.is_empty()).ok_or_else(|| self.unfit(TOKEN)),
-            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::OciToken => {
+            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Login(_) | Scheme::OciToken => {
                 let slot = &self.slot;
                 Err(Failure::Denied(format!(
                     "credential slot {slot:?} may not stand in a URL; only a slot of scheme url may"
@@ -249,6 +288,7 @@ impl BoundCredential {
 }
 
 const LOGIN: &str = "a user name without a colon and a password, both without control characters";
+const PAIR: &str = "a user name and a password";
 const TOKEN: &str = "a token without control characters";
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! 2. [`request::check`] looks at every part of it: method, URL, origin against the grants, headers, body.
 //! 3. [`revalidate::Kept`] may hold the last answer; then the request is made conditional, and a 304 costs no transfer.
 //! 4. [`credential::BoundCredential::proof`] says how the secret is shown, if one is bound to the slot *and* to the origin.
-//! 5. [`token::Tokens::exchange`] buys a token where a registry asks for one, from whom [`challenge::check_realm`] allows.
+//! 5. [`token::Tokens::exchange`] buys a token where a registry asks for one, from whom [`challenge::check_realm`] allows;
+//!    [`login::Logins::exchange`] logs in where an API wants that, at the origin that the request goes to.
 //! 6. [`wire::Wire::exchange`] waits for a place, sends, and reads the answer within its [`Limits`];
 //!    [`resolve::CheckedResolver`] lets connections go to judged addresses only, and [`body::Body`] decodes.
 //! 7. What went wrong becomes a [`Failure`], whose text is made for people and holds no secret.
@@ -21,6 +22,7 @@
 //! | one plugin uses a connection that only another may make | connections for named origins and for others are kept apart |
 //! | a redirect to somewhere else | is an answer; following it is a new request, checked as the first |
 //! | a registry sends us to its "token service" for the password | [`challenge::check_realm`] |
+//! | a plugin manifest has the login sent elsewhere | it says only a path, on the origin that the secret is bound to; no redirect is followed |
 //! | a plugin reads a secret that it only names | secrets are attached last; errors never hold URLs; `location` is given back with the placeholder |
 //! | a second request smuggled in headers | framing headers are refused, and control characters in every value |
 //! | a decompression bomb, a body without end, a trickle | limits on wire and decoded bytes, on silence and on total time |
@@ -40,12 +42,13 @@ pub mod wire;
 
 mod body;
 mod challenge;
+mod login;
 mod places;
 mod revalidate;
 mod token;
 
 pub use client::{BuildError, Client, Options, Response};
-pub use credential::{BoundCredential, Credential, Identity, Scheme};
+pub use credential::{BoundCredential, Credential, Identity, LoginForm, Scheme};
 pub use failure::Failure;
 pub use request::Request;
 pub use resolve::Resolver;

@@ -24,16 +24,16 @@ use crate::scope::{Limits, Scope};
 use crate::wire::{Answer, Outgoing, Wire};
 
 /// Most bytes of a token service's answer. Real tokens are a few KiB.
-const MOST_ANSWER_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_ANSWER_BYTES: usize = 64 * 1024;
 /// How long a token lives if the service does not say
 /// (<https://distribution.github.io/distribution/spec/auth/token/#token-response-fields>).
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
-/// Longest that a token is believed to live, whatever the service says.
+/// Longest that a token is believed to live, whatever its seller says.
 const LONGEST_LIFE: Duration = Duration::from_hours(1);
 /// Most requests to an origin that answers each of them with 401.
 const MOST_TRIES: usize = 3;
 /// Most tokens and most remembered challenges: one per repository and secret. The least recently used go first.
-const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+pub(crate) const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 /// All tokens and what is known about who asks for which.
 pub(crate) struct Tokens {
@@ -63,11 +63,41 @@ struct Purchase {
 
 /// A token, with the time at which it is time for another.
 #[derive(Clone)]
-struct Token {
+pub(crate) struct Token {
     value: Arc<Zeroizing<String>>,
     renew: Instant,
-    /// Set, for all who hold a clone, when the registry has answered 401 to it.
+    /// Set, for all who hold a clone, when 401 was answered to it.
     is_refused: Arc<AtomicBool>,
+}
+
+impl Token {
+    /// A token that was made after `asked` and lives for `life`; none if `value` is empty or cannot stand in a header.
+    pub(crate) fn new(value: Zeroizing<String>, asked: Instant, life: Duration) -> Option<Self> {
+        credential::bearer(&value).filter(|_| !value.is_empty())?;
+        // Renewed early, so that none runs out on its way, or because the origin's clock is ahead of the seller's.
+        Some(Self { value: Arc::new(value), renew: asked + life.min(LONGEST_LIFE) * 4 / 5, is_refused: Arc::default() })
+    }
+
+    /// Whether it is neither old nor refused.
+    pub(crate) fn is_good(&self) -> bool {
+        Instant::now() < self.renew && !self.is_refused.load(Ordering::Relaxed)
+    }
+
+    /// Has it replaced, by whoever needs it next.
+    pub(crate) fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// The value of an `authorization` header; none cannot happen, because [`new`](Self::new) has made one before.
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        credential::bearer(&self.value)
+    }
+
+    /// Seconds after `asked` at which it is time for another.
+    #[cfg(test)]
+    pub(crate) fn renewed_after(&self, asked: Instant) -> u64 {
+        (self.renew - asked).as_secs()
+    }
 }
 
 /// What came of a challenge.
@@ -151,8 +181,8 @@ impl Tokens {
                 return Ok(answer);
             }
             lock(&self.answered).pop(&place);
-            if let Some(Token { is_refused, .. }) = proof.as_ref().and_then(|proof| proof.token.as_ref()) {
-                is_refused.store(true, Ordering::Relaxed);
+            if let Some(token) = proof.as_ref().and_then(|proof| proof.token.as_ref()) {
+                token.refuse();
             }
             let Some(wanted) = challenge::parse(&answer.headers) else { return Ok(answer) };
             let is_in_vain = challenge.as_ref() == Some(&wanted) && proof.as_ref().is_some_and(|proof| proof.is_new);
@@ -193,9 +223,7 @@ impl Tokens {
         };
         let slot = Arc::clone(lock(&self.bought).get_or_insert(purchase, Arc::default));
         let mut latest = slot.lock().await;
-        let at_hand =
-            latest.clone().filter(|token| Instant::now() < token.renew && !token.is_refused.load(Ordering::Relaxed));
-        let (token, is_new) = match at_hand {
+        let (token, is_new) = match latest.clone().filter(Token::is_good) {
             Some(token) => (token, false),
             None => match buy(visit, service, realm).await? {
                 Bought::Token(token) => (latest.insert(token).clone(), true),
@@ -203,7 +231,7 @@ impl Tokens {
                 Bought::Instead(answer) => return Ok(Reply::Instead(answer)),
             },
         };
-        let value = credential::bearer(&token.value).ok_or_else(|| not_a_token(&realm.origin))?;
+        let value = token.bearer().ok_or_else(|| not_a_token(&realm.origin))?;
         Ok(Reply::Proof(Proof { value, token: Some(token), is_new }))
     }
 }
@@ -265,11 +293,8 @@ struct TokenAnswer {
 fn parse_token(body: &[u8], asked: Instant) -> Option<Token> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     let value = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty())?;
-    // A token that cannot stand in a header is none.
-    credential::bearer(&value)?;
     let life = answer.expires_in.and_then(|seconds| seconds.as_u64()).map_or(DEFAULT_LIFE, Duration::from_secs);
-    // Renewed early, so that none runs out on its way, or because the registry's clock is ahead of its token service's.
-    Some(Token { value: Arc::new(value), renew: asked + life.min(LONGEST_LIFE) * 4 / 5, is_refused: Arc::default() })
+    Token::new(value, asked, life)
 }
 
 /// What in `path` the registry sells tokens for: all that is asked about one repository shares one
@@ -284,7 +309,7 @@ fn resource(path: &str) -> &str {
 }
 
 /// A panic while a lock was held cannot leave these maps half-written: every change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -297,7 +322,7 @@ mod tests {
         let asked = Instant::now();
         let check = |body: &str, expected: Option<(&str, u64)>| {
             let found = parse_token(body.as_bytes(), asked);
-            let found = found.as_ref().map(|token| (token.value.as_str(), (token.renew - asked).as_secs()));
+            let found = found.as_ref().map(|token| (token.value.as_str(), token.renewed_after(asked)));
             assert_eq!(found, expected, "{body}");
         };
         check(r#"{"token":"opaque","access_token":"opaque","expires_in":300}"#, Some(("opaque", 240)));

@@ -51,7 +51,7 @@ impl Logins {
     /// The logins among `entries` for `image`, in the order of [`pull_secret::select`], for a plugin with these `slots`.
     ///
     /// A user name with its password fills slots of the schemes `oci-token` and `basic`, a registry token those of `oci-token` and `bearer`.
-    /// The others hold what no pull secret has.
+    /// The others hold what no pull secret has, and a slot of the scheme `login` what is for an API instead of a registry.
     ///
     /// Each is bound to the image's own registry over TLS, and beside that to the same registry without TLS if the `grants` of the
     /// conversation name that origin: an administrator has then decided that what is sent there may be read on the way. There are none for
@@ -87,12 +87,12 @@ fn bind(login: &Login, slots: &[Slot], origins: &[Origin]) -> Result<Vec<BoundCr
             (Credential::login(username.expose().to_owned(), password.expose().to_owned()), |slot| match slot {
                 SlotScheme::OciToken => Some(Scheme::OciToken),
                 SlotScheme::Basic => Some(Scheme::Basic),
-                SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Url => None,
+                SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Login(_) | SlotScheme::Url => None,
             })
         }
         Login::RegistryToken(token) => (Credential::token(token.expose().to_owned()), |slot| match slot {
             SlotScheme::OciToken | SlotScheme::Bearer => Some(Scheme::Bearer),
-            SlotScheme::Basic | SlotScheme::Header(_) | SlotScheme::Url => None,
+            SlotScheme::Basic | SlotScheme::Header(_) | SlotScheme::Login(_) | SlotScheme::Url => None,
         }),
         Login::IdentityToken(_) => return Err(Unfit::IdentityToken),
     };
@@ -182,12 +182,19 @@ mod tests {
 
     #[test]
     fn slots_hold_what_their_scheme_can_send() {
+        let form = k8supdater_runtime::manifest::LoginForm {
+            path: "/token".to_owned(),
+            username: "user".to_owned(),
+            password: "secret".to_owned(),
+            token: "token".to_owned(),
+        };
         let slots = [
             ("a", SlotScheme::OciToken),
             ("b", SlotScheme::Basic),
             ("c", SlotScheme::Bearer),
             ("d", SlotScheme::Header("private-token".to_owned())),
             ("e", SlotScheme::Url),
+            ("f", SlotScheme::Login(form)),
         ];
         let entry = |login: &str| format!(r#"{{"ghcr.io":{login}}}"#);
         let image = "ghcr.io/a/b:1";

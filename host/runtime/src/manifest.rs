@@ -18,10 +18,15 @@
 //! }
 //! ```
 //!
+//! A slot's `scheme` is one of [`SlotScheme`]'s: `"basic"`, `"bearer"`, `"oci-token"`, `"url"`, `{"header": "PRIVATE-TOKEN"}`, or, where an
+//! API gives a short-lived token for user name and password,
+//! `{"login": {"path": "/v2/auth/token", "username": "identifier", "password": "secret", "token": "access_token"}}`.
+//!
 //! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
 //! `origin` or, where a setting says whom to talk to, `setting`: see [`Wanted`].
 
 mod example;
+mod login;
 mod wanted;
 
 use std::fmt;
@@ -35,6 +40,7 @@ pub use example::Examples;
 pub(crate) use example::{
     Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
 };
+pub use login::LoginForm;
 pub use wanted::Wanted;
 
 /// Largest plugin manifest, in bytes. Most of it are examples.
@@ -133,7 +139,8 @@ pub struct Slot {
 
 /// How the host attaches the secret of a slot to a request.
 ///
-/// Written as a string in the plugin manifest, `"bearer"`; only a header needs its name too, `{"header": "PRIVATE-TOKEN"}`.
+/// Written as a string in the plugin manifest, `"bearer"`; only a header needs its name too, `{"header": "PRIVATE-TOKEN"}`, and a login
+/// its [form](LoginForm).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlotScheme {
@@ -143,6 +150,8 @@ pub enum SlotScheme {
     Bearer,
     /// A header of this name with a token.
     Header(String),
+    /// `authorization: Bearer` with a token that the origin gives for user name and password.
+    Login(LoginForm),
     /// The token exchange of OCI registries (<https://distribution.github.io/distribution/spec/auth/token/>).
     OciToken,
     /// In place of `{slot:name}` in the URL.
@@ -155,6 +164,7 @@ impl fmt::Display for SlotScheme {
             Self::Basic => out.write_str("basic"),
             Self::Bearer => out.write_str("bearer"),
             Self::Header(name) => write!(out, "header {name}"),
+            Self::Login(form) => write!(out, "login {}", form.path),
             Self::OciToken => out.write_str("oci-token"),
             Self::Url => out.write_str("url"),
         }
@@ -294,18 +304,27 @@ fn slots(written: Vec<WrittenSlot>) -> Result<Vec<Slot>, ManifestError> {
         if slots.iter().any(|other| other.name == slot.name) {
             return Err(ManifestError::field(field, format!("there are two slots named {:?}", slot.name)));
         }
-        if let SlotScheme::Header(name) = &slot.scheme
-            && !is_header_name(name)
-        {
-            let message = format!("{name:?} is no name of an HTTP header");
-            return Err(ManifestError::field(format!("slots[{index}].scheme.header"), message));
-        }
+        check_scheme(&slot.scheme)
+            .map_err(|(part, message)| ManifestError::field(format!("slots[{index}].scheme.{part}"), message))?;
         if !slot.description.is_empty() {
             check_text(&format!("slots[{index}].description"), &slot.description, LONGEST_TEXT)?;
         }
         slots.push(Slot { name: slot.name, scheme: slot.scheme, description: slot.description });
     }
     Ok(slots)
+}
+
+/// What is wrong with the scheme of a slot: the part of it, and why.
+fn check_scheme(scheme: &SlotScheme) -> Result<(), (String, String)> {
+    match scheme {
+        SlotScheme::Header(name) if !is_header_name(name) => {
+            Err(("header".to_owned(), format!("{name:?} is no name of an HTTP header")))
+        }
+        SlotScheme::Login(form) => form.check().map_err(|(field, message)| (format!("login.{field}"), message)),
+        SlotScheme::Basic | SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::OciToken | SlotScheme::Url => {
+            Ok(())
+        }
+    }
 }
 
 fn check_count(field: &str, count: usize) -> Result<(), ManifestError> {

@@ -50,7 +50,9 @@ impl Registry for DockerHub {
                 let known = checkpoint.as_deref().and_then(Checkpoint::decode);
                 (request::tags_url(asked.repository, asked.settings)?, known)
             }
-            Question::Tag(tag) | Question::Images(tag) => (request::tag_url(asked.repository, tag)?, None),
+            Question::Tag(tag) | Question::Images(tag) => {
+                (request::tag_url(asked.repository, asked.settings, tag)?, None)
+            }
         };
         let is_whole = known.is_none();
         State { url: String::new(), trail: Trail::default(), pages: 0, is_whole, known, oldest: None }.request(url)
@@ -117,7 +119,7 @@ impl State {
                         "the repository has more than {MOST_PAGES} pages of tags; use registry-oci for it"
                     )));
                 }
-                let url = link::resolve(&self.url, &next)?;
+                let url = request::next_page(&self.url, &next)?;
                 Ok(self.request(url)?.with_tags(tags))
             }
             _ => Ok(finished(tags, self.known.as_ref())),

@@ -73,6 +73,9 @@ fn requests_go_to_the_hub_with_the_slot() {
     check("docker.io", "library/nginx", &tag, "{}", "https://hub.docker.com/v2/repositories/library/nginx/tags/1.25");
     let small = "https://hub.docker.com/v2/repositories/a/b-c/tags?page_size=7&ordering=last_updated";
     check("docker.io", "a/b-c", &ALL, r#"{"pageSize": 7}"#, small);
+    let proxy = r#"{"baseUrl": "http://proxy.tools:8080/hub/"}"#;
+    check("docker.io", "nginx", &ALL, proxy, &FIRST.replace("https://hub.docker.com", "http://proxy.tools:8080/hub"));
+    check("docker.io", "a/b", &tag, proxy, "http://proxy.tools:8080/hub/v2/repositories/a/b/tags/1.25");
 }
 
 #[test]
@@ -83,6 +86,9 @@ fn what_the_hub_cannot_have_is_refused_before_any_request() {
     for registry in ["ghcr.io", "registry-1.docker.io", "hub.docker.com", "docker.io:443"] {
         assert_eq!(ask(registry, "library/nginx", &ALL), Err(Error::Unsupported), "{registry}");
     }
+    let nginx = repository("docker.io", "library/nginx");
+    let got = next::<DockerHub>(&nginx, &ALL, r#"{"baseUrl": "https://me@hub.docker.com"}"#, b"", vec![]);
+    assert!(matches!(&got, Err(Error::InvalidSettings(why)) if why.starts_with("baseUrl")), "{got:?}");
     let check = |name: &str, question: &Question| {
         let got = ask("docker.io", name, question);
         assert!(matches!(&got, Err(Error::Other(why)) if why.contains("cannot be")), "{name:?} {question:?}: {got:?}");

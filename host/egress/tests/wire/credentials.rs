@@ -44,6 +44,7 @@ async fn a_secret_is_shown_to_no_other_origin_than_its_own() {
         (Scheme::Basic, login("u", "canary")),
         (Scheme::Bearer, token("canary")),
         (Scheme::Header("x-key".to_owned()), token("canary")),
+        (Scheme::Login(crate::logins::form()), login("u", "canary")),
         (Scheme::OciToken, login("u", "canary")),
     ];
     for (scheme, secret) in schemes {
@@ -52,7 +53,7 @@ async fn a_secret_is_shown_to_no_other_origin_than_its_own() {
             client().send(&scope, with_slot(get(url), "main")).await.unwrap();
         }
         for seen in own.seen().iter().chain(&other.seen()) {
-            assert!(!format!("{:?}", seen.headers).contains("canary"), "{scheme:?}: {seen:?}");
+            assert!(!format!("{:?} {:?}", seen.headers, seen.body).contains("canary"), "{scheme:?}: {seen:?}");
             assert_eq!(seen.header("authorization"), "", "{scheme:?}");
         }
     }
@@ -124,6 +125,7 @@ async fn a_secret_that_does_not_fit_its_scheme_is_named_by_its_slot() {
     check(Scheme::Basic, token("canary")).await;
     check(Scheme::Bearer, login("canary", "canary")).await;
     check(Scheme::Bearer, token("canary\r\nx: y")).await;
+    check(Scheme::Login(crate::logins::form()), token("canary")).await;
     check(Scheme::OciToken, token("canary")).await;
     check(Scheme::Header("transfer-encoding".to_owned()), token("canary")).await;
     assert_eq!(server.count(), 0);

@@ -10,6 +10,8 @@ mod checks;
 mod credentials;
 /// Limits on answers, time and concurrency.
 mod limits;
+/// Logins at an API.
+mod logins;
 /// Proxies, and that the environment brings none.
 mod proxy;
 /// Conditional requests and kept answers.

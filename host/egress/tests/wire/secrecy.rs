@@ -10,7 +10,7 @@ use k8supdater_egress::{Client, Failure, Options, Request, Response, Scheme, Sco
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::server::{Server, Then, answer, bound, get, login, names, ok, raw, scope, token, with_slot};
+use crate::server::{Answer, Seen, Server, Then, answer, bound, get, login, names, ok, raw, scope, token, with_slot};
 
 /// Where captured log lines go.
 #[derive(Clone, Default)]
@@ -85,6 +85,9 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         _ => answer(401, &[("www-authenticate", &format!("Bearer realm=\"http://{}/t\"", seen.header("host")))], ""),
     })
     .await;
+    let logging_in = Server::start(gives_tokens).await;
+    let refusing =
+        Server::start(|seen| answer(403, &[("x-echo", "1")], String::from_utf8_lossy(&seen.body).into_owned())).await;
     let unzipped = Server::start(|_| answer(200, &[("content-encoding", "gzip")], "plain")).await;
     let certificate = rcgen::generate_simple_self_signed(vec!["tls.example".to_owned()]).unwrap();
     let secure = Server::start_tls(&certificate, |_| ok("over HTTP/2")).await;
@@ -100,6 +103,8 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         wrong_realm.origin(),
         broken_realm.origin(),
         selling.origin(),
+        logging_in.origin(),
+        refusing.origin(),
         unzipped.origin(),
         secure.origin_as("tls.example"),
         secure.origin_as("wrong-name.example"),
@@ -153,7 +158,13 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         assert!(!printed.contains(&form), "{}", around(&printed, &form));
         assert!(!logged.contains(&form), "{}", around(&logged, &form));
     }
-    assert!(!logged.contains("bought-t0k3n") && !printed.contains("bought-t0k3n"), "bought tokens are secrets too");
+    for server in [&logging_in, &refusing] {
+        let body = format!("{{\"identifier\":\"alice\",\"secret\":\"{canary}\"}}");
+        assert!(server.seen().iter().any(|seen| seen.body == body), "the canary was sent to log in");
+    }
+    for token in ["bought-t0k3n", "given-t0k3n"] {
+        assert!(!logged.contains(token) && !printed.contains(token), "{token} is a secret too");
+    }
 }
 
 /// One scope per scheme, with the canary bound to `origin`; one where it cannot be sent; and one that grants nothing.
@@ -162,6 +173,8 @@ fn scopes(origin: &str, canary: &str) -> Vec<Scope> {
         (Scheme::Basic, login("alice", canary)),
         (Scheme::Bearer, token(canary)),
         (Scheme::Header("x-key".to_owned()), token(canary)),
+        (Scheme::Login(crate::logins::form()), login("alice", canary)),
+        (Scheme::Login(crate::logins::form()), token(canary)),
         (Scheme::OciToken, login("alice", canary)),
         (Scheme::Url, token(canary)),
         (Scheme::Bearer, token(&format!("{canary}\r\nx"))),
@@ -189,6 +202,15 @@ fn requests(origin: &str) -> Vec<Request> {
         get(format!("{origin}/{{slot:main}}/x?y={{slot:main}}")),
         with_slot(Request { headers: vec![("host".to_owned(), "x".to_owned())], ..get(origin) }, "main"),
     ]
+}
+
+/// An API with a login.
+fn gives_tokens(seen: &Seen) -> Answer {
+    match (seen.method.as_str(), seen.header("authorization")) {
+        ("POST", _) => answer(200, &[], "{\"access_token\":\"given-t0k3n\"}"),
+        (_, "Bearer given-t0k3n") => ok("tags"),
+        _ => answer(401, &[], ""),
+    }
 }
 
 /// Where `form` was found, for the message of a failure.

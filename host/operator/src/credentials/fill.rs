@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::pull_secret::{self, Contents, Format};
-use k8supdater_egress::{BoundCredential, Credential, Scheme, Scope};
+use k8supdater_egress::{BoundCredential, Credential, LoginForm, Scheme, Scope};
 use k8supdater_runtime::manifest::{Manifest, Slot, SlotScheme};
 
 use super::{CredentialError, Login};
@@ -29,9 +29,10 @@ pub(super) fn slot<'a>(
         ([], _) => Err(CredentialError::NoSlots { plugin }),
         ([slot], None) => Ok(slot),
         (_, None) => Err(CredentialError::WhichSlot { plugin, slots: slots() }),
-        (all, Some(wanted)) => all.iter().find(|slot| slot.name == wanted).ok_or_else(|| {
-            CredentialError::UnknownSlot { plugin, slot: wanted.to_owned(), slots: slots() }
-        }),
+        (all, Some(wanted)) => all
+            .iter()
+            .find(|slot| slot.name == wanted)
+            .ok_or_else(|| CredentialError::UnknownSlot { plugin, slot: wanted.to_owned(), slots: slots() }),
     }
 }
 
@@ -96,6 +97,12 @@ pub(crate) fn scheme(scheme: &SlotScheme) -> Scheme {
         SlotScheme::Basic => Scheme::Basic,
         SlotScheme::Bearer => Scheme::Bearer,
         SlotScheme::Header(name) => Scheme::Header(name.clone()),
+        SlotScheme::Login(form) => Scheme::Login(LoginForm {
+            path: form.path.clone(),
+            username: form.username.clone(),
+            password: form.password.clone(),
+            token: form.token.clone(),
+        }),
         SlotScheme::OciToken => Scheme::OciToken,
         SlotScheme::Url => Scheme::Url,
     }
@@ -108,7 +115,7 @@ pub(crate) fn credential(secret: &Secret, scheme: &SlotScheme) -> Result<Credent
         bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()).map(|text| text.trim_end().to_owned())
     };
     match scheme {
-        SlotScheme::Basic | SlotScheme::OciToken => match (value("username"), value("password")) {
+        SlotScheme::Basic | SlotScheme::Login(_) | SlotScheme::OciToken => match (value("username"), value("password")) {
             (Some(username), Some(password)) => Ok(Credential::login(username, password)),
             (None, Some(_)) => Err("the key username"),
             (Some(_), None) => Err("the key password"),
@@ -145,7 +152,8 @@ mod tests {
             limits: k8supdater_egress::Limits::default(),
         };
         let found = logins("a/b", &secret(data), &slot, &image, &scope).map(|logins| {
-            let origins = |login: &Login| login.credentials.iter().map(|bound| bound.origin.to_string()).collect::<Vec<_>>();
+            let origins =
+                |login: &Login| login.credentials.iter().map(|bound| bound.origin.to_string()).collect::<Vec<_>>();
             logins.iter().map(|login| format!("{}: {}", login.source, origins(login).join(" "))).collect::<Vec<_>>()
         });
         match (found, expected) {
@@ -162,12 +170,22 @@ mod tests {
         check(&login, SlotScheme::OciToken, "ghcr.io/a/b", everywhere);
         check(&[("token", "canary")], SlotScheme::Header("x-token".to_owned()), "ghcr.io/a/b", everywhere);
         check(&login, SlotScheme::Bearer, "ghcr.io/a/b", Err("it lacks the key token"));
+        let form = k8supdater_runtime::manifest::LoginForm {
+            path: "/token".to_owned(),
+            username: "user".to_owned(),
+            password: "secret".to_owned(),
+            token: "token".to_owned(),
+        };
+        check(&login, SlotScheme::Login(form.clone()), "ghcr.io/a/b", everywhere);
+        check(&login[1..], SlotScheme::Login(form.clone()), "ghcr.io/a/b", Err("lacks the key username"));
         check(&login[..1], SlotScheme::Basic, "ghcr.io/a/b", Err("lacks the key password"));
         check(&[], SlotScheme::Basic, "ghcr.io/a/b", Err("lacks the keys username and password"));
         let docker = [(".dockerconfigjson", r#"{"auths": {"ghcr.io": {"auth": "dTpjYW5hcnk="}}}"#)];
         let registry: Result<&[&str], &str> = Ok(&["the entry ghcr.io of Secret a/b: https://ghcr.io"]);
         check(&docker, SlotScheme::OciToken, "ghcr.io/a/b", registry);
         check(&docker, SlotScheme::OciToken, "quay.io/a/b", Err("lacks an entry for quay.io"));
+        // A pull secret is for a registry, and an API with a login is none.
+        check(&docker, SlotScheme::Login(form), "ghcr.io/a/b", Err("lacks the keys username and password"));
         check(&docker, SlotScheme::Bearer, "ghcr.io/a/b", Err("lacks the key token"));
         check(&[(".dockercfg", "{")], SlotScheme::Basic, "ghcr.io/a/b", Err("usable entries: it is not JSON"));
     }

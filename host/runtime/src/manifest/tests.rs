@@ -18,7 +18,8 @@ fn a_manifest_with_every_field_is_read() {
         ],
         "slots": [
             {"name": "one", "scheme": "oci-token", "description": "an access token"},
-            {"name": "two", "scheme": {"header": "PRIVATE-TOKEN"}}
+            {"name": "two", "scheme": {"header": "PRIVATE-TOKEN"}},
+            {"name": "three", "scheme": {"login": {"path": "/token", "username": "u", "password": "p", "token": "t"}}}
         ],
         "examples": [{"name": "e", "repository": {"registry": "r", "name": "n"}, "question": {"tags": null}}]
     }"#;
@@ -35,7 +36,8 @@ fn a_manifest_with_every_field_is_read() {
     );
     assert_eq!(read.default_settings(), serde_json::json!({"baseUrl": "https://x.example"}));
     let slots: Vec<_> = read.slots.iter().map(|slot| (slot.name.as_str(), slot.scheme.to_string())).collect();
-    assert_eq!(slots, [("one", "oci-token".to_owned()), ("two", "header PRIVATE-TOKEN".to_owned())]);
+    let expected = [("one", "oci-token"), ("two", "header PRIVATE-TOKEN"), ("three", "login /token")];
+    assert_eq!(slots, expected.map(|(name, scheme)| (name, scheme.to_owned())));
     assert_eq!(read.examples.len(), 1);
 }
 
@@ -96,6 +98,17 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         r#"slots[1].name: there are two slots named "a""#,
     );
     check_refusal(&slots(r#"{"name": "a", "scheme": {"header": "a b"}}"#), r#""a b" is no name of an HTTP header"#);
+    let login = |form: &str| slots(&format!(r#"{{"name": "a", "scheme": {{"login": {{{form}}}}}}}"#));
+    check_refusal(&slots(r#"{"name": "a", "scheme": "login"}"#), "expected newtype variant");
+    check_refusal(&login(r#""path": "/token", "username": "u", "password": "p""#), "missing field `token`");
+    check_refusal(
+        &login(r#""path": "/token", "username": "u", "password": "p", "token": "t", "origin": "x""#),
+        "unknown field `origin`",
+    );
+    check_refusal(
+        &login(r#""path": "https://evil.example/", "username": "u", "password": "p", "token": "t""#),
+        r#"slots[0].scheme.login.path: "https://evil.example/" is no path to log in at"#,
+    );
     let long = format!(r#", "settings": {{"title": "{}"}}"#, "x".repeat(LARGEST));
     check_refusal(&manifest("registry", &long), "and 262144 are allowed");
     check_refusal(&manifest("registry", "").replace("For tests.", r"a\nb"), "description: it has line breaks");
