@@ -106,7 +106,11 @@ impl Wallet {
             }));
             credentials.notes.extend(notes);
             credentials.notes.extend(logins.unusable.into_iter().map(|unusable| {
-                format!("the entry {} of the pull secrets ({listed}) cannot be used: {}", unusable.pattern, unfit(unusable.why))
+                format!(
+                    "the entry {} of the pull secrets ({listed}) cannot be used: {}",
+                    unusable.pattern,
+                    unfit(unusable.why)
+                )
             }));
         }
         if let Some(reference) = secret {
@@ -192,7 +196,9 @@ impl Wallet {
 
 fn unfit(why: Unfit) -> &'static str {
     match why {
-        Unfit::IdentityToken => "it is an identity token; create the Secret with a user name and an access token instead",
+        Unfit::IdentityToken => {
+            "it is an identity token; create the Secret with a user name and an access token instead"
+        }
         Unfit::NoSlot => "the plugin has no credential slot for such a login",
     }
 }

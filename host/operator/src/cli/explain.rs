@@ -101,7 +101,9 @@ pub enum ExplainError {
         source: Box<kube::Error>,
     },
     /// There is no such handler.
-    #[error("there is no VersioningHandler {namespace}/{name}; \"kubectl get versioninghandlers -A\" lists those that there are")]
+    #[error(
+        "there is no VersioningHandler {namespace}/{name}; \"kubectl get versioninghandlers -A\" lists those that there are"
+    )]
     NotFound {
         /// Its namespace.
         namespace: String,

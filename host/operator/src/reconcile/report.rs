@@ -186,8 +186,12 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
     let list = |tags: &[(&str, &str)]| {
         tags.iter().map(|(name, tag)| format!("{name}: {}", short(tag))).collect::<Vec<_>>().join(", ")
     };
-    let unknown: Vec<&str> =
-        decision.containers.iter().filter(|container| container.decision == "Unknown").filter_map(|container| container.problem.as_deref()).collect();
+    let unknown: Vec<&str> = decision
+        .containers
+        .iter()
+        .filter(|container| container.decision == "Unknown")
+        .filter_map(|container| container.problem.as_deref())
+        .collect();
     if checked.failure.is_none() && decision.is_updating() {
         let updates: Vec<String> = decision
             .containers
