@@ -51,9 +51,12 @@ pub struct Wallet {
     namespace: String,
     secrets: Api<Secret>,
     accounts: Api<ServiceAccount>,
-    read: Mutex<HashMap<String, Result<Option<Arc<Secret>>, Arc<kube::Error>>>>,
+    read: Mutex<HashMap<String, ReadSecret>>,
     pull_secrets: Mutex<Option<PullSecretEntries>>,
 }
+
+/// What came of reading a Secret, kept for the next container that names it.
+type ReadSecret = Result<Option<Arc<Secret>>, Arc<kube::Error>>;
 
 /// What the pull secrets hold.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +141,7 @@ impl Wallet {
         fill::logins(&name, &secret, slot, image, scope)
     }
 
-    async fn secret(&self, name: &str) -> Result<Option<Arc<Secret>>, Arc<kube::Error>> {
+    async fn secret(&self, name: &str) -> ReadSecret {
         let mut read = self.read.lock().await;
         if let Some(known) = read.get(name) {
             return known.clone();

@@ -133,14 +133,14 @@ pub enum ExplainError {
 ///
 /// # Errors
 /// See [`ExplainError`]. What is wrong with one container is printed.
-pub fn run(args: ExplainArgs) -> Result<(), ExplainError> {
+pub fn run(args: &ExplainArgs) -> Result<(), ExplainError> {
     let config = args.operator.clone().check()?;
     // The answer goes to standard output; what the operator would log is of interest only if somebody asked for it.
     if args.operator.log.is_some() {
         logging::start(&config.log, config.log_format);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let text = runtime.block_on(explain(&args, config))?;
+    let text = runtime.block_on(explain(args, config))?;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads may have seen enough, as `head` has.
         Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
