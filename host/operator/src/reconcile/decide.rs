@@ -346,3 +346,6 @@ impl Decision {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;
