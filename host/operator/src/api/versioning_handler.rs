@@ -281,7 +281,7 @@ pub struct ContainerStatus {
     /// Greatest tag of all that could be meant, on either side of the frontier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
-    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored` or `Failed`.
+    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
     pub decision: String,
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,7 +289,7 @@ pub struct ContainerStatus {
     /// The newest tags that were refused, with the rule that refused each; at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedTag>,
-    /// The tag left of the frontier that was reported last.
+    /// The tag left of the frontier, or the tag that has moved with its new digest, that was reported last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator
