@@ -39,5 +39,7 @@ pub mod workload;
 pub mod failure;
 pub mod telemetry;
 
+pub mod connections;
+
 pub mod cli;
 pub mod operator;

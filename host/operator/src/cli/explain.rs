@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::api::VersioningHandler;
 use crate::config::{Config, ConfigError, RawConfig};
+use crate::connections::{self, ConnectError};
 use crate::nodes::Nodes;
-use crate::operator::{self, RunError};
 use crate::plugin::{self, Plugins};
 use crate::reconcile::validate::{Exception, Target};
 use crate::reconcile::{Context, Failures, decide, observe, validate};
@@ -77,7 +77,7 @@ JSON:
   available  what would be reported
   problem    why it cannot be judged
   policy     frontier; registry and parser, the plugins; needs, the platforms
-  moving     for a tag that moves: registry (digest), running (digests)
+  moving     for a tag that moves: registry (digest), images (digests behind an index), running (digests)
   candidates tag, version, verdict (one word), rule"#;
 
 /// Why nothing can be explained.
@@ -86,9 +86,9 @@ pub enum ExplainError {
     /// A flag or variable has a wrong value.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The API server or the way out cannot be set up.
+    /// There is no way to the API server or to registries.
     #[error(transparent)]
-    SetUp(#[from] RunError),
+    Connect(#[from] ConnectError),
     /// The wasm engine cannot start.
     #[error("cannot start the plugin engine")]
     Engine(#[from] k8supdater_runtime::EngineError),
@@ -149,7 +149,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), ExplainError> {
 }
 
 async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainError> {
-    let client = operator::connect(&config).await?;
+    let client = connections::api_server(&config).await?;
     let handler = handler(&client, &args.handler).await?;
     let target = validate::validate(&handler, &config)?;
     let ctx = context(client, config, &target).await?;
@@ -183,7 +183,7 @@ async fn handler(client: &Client, name: &Name) -> Result<VersioningHandler, Expl
 /// What a reconcile works with, for one look: nothing is watched, and only the plugins of `target` are loaded.
 async fn context(client: Client, config: Config, target: &Target) -> Result<Context, ExplainError> {
     let metrics = Arc::new(Metrics::default());
-    let egress = operator::build_egress(&config, &metrics)?;
+    let egress = connections::registries(&config, &metrics)?;
     let plugins = Arc::new(Plugins::new(config.namespace.clone()));
     let loading = plugin::Context {
         client: client.clone(),

@@ -211,6 +211,7 @@ impl MovingReport {
     fn new(moving: &Moving) -> Self {
         Self {
             registry: moving.registry.as_ref().map(ToString::to_string),
+            members: moving.members.iter().map(ToString::to_string).collect(),
             running: moving.running.iter().map(|running| running.digest.to_string()).collect(),
         }
     }
@@ -265,6 +266,9 @@ struct PlanReport {
 struct MovingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<String>,
+    /// The images behind that, if it is an index; asked for only where something else runs.
+    #[serde(rename = "images")]
+    members: Vec<String>,
     running: Vec<String>,
 }
 

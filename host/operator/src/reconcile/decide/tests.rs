@@ -72,7 +72,8 @@ fn a_tag_that_moved_is_followed_as_the_owner_wants() {
         assert_eq!(summary(&decision), expected, "{running:?} {preference:?} {pull_policy:?}");
     };
     let (update, notify) = (LatestPreference::Update, LatestPreference::Notify);
-    let (restart, tell) = (format!("restart app for {}", digest('b')), format!("tell latest -> latest@{}", digest('b')));
+    let (restart, tell) =
+        (format!("restart app for {}", digest('b')), format!("tell latest -> latest@{}", digest('b')));
     check(&['a'], update, PullPolicy::Always, &["Restart", &restart]);
     check(&['a'], update, PullPolicy::IfNotPresent, &["Failed", "CannotPull"]);
     check(&['a'], notify, PullPolicy::IfNotPresent, &["Notify", &tell]);
@@ -109,7 +110,10 @@ fn while_pods_are_replaced_a_tag_that_moves_is_not_judged() {
     let mut observed = observed(container("app", PullPolicy::Always), Ok(choice), Some(known));
     observed.rollout = Rollout::Progressing { waits_for: "pods".to_owned() };
     let decision = decide(observed, Timestamp::UNIX_EPOCH);
-    assert_eq!((summary(&decision), decision.containers[0].newest.as_deref()), (vec!["None".to_owned()], Some("latest")));
+    assert_eq!(
+        (summary(&decision), decision.containers[0].newest.as_deref()),
+        (vec!["None".to_owned()], Some("latest"))
+    );
 }
 
 #[test]
