@@ -131,7 +131,7 @@ pub enum Invalid {
         /// The field.
         field: String,
         /// What is wrong with it.
-        source: PatternError,
+        source: Box<PatternError>,
     },
 }
 
@@ -276,7 +276,7 @@ fn rules(handler: &HandlerRef, place: &str, tags: &TagOptions, frontier: Frontie
             namespace: handler.namespace.clone(),
             name: handler.name.clone(),
             field: format!("{place}tags.{field}"),
-            source,
+            source: Box::new(source),
         }),
     };
     Ok(Policy {
