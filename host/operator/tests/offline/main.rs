@@ -15,6 +15,8 @@ mod cli;
 mod components;
 /// Files that are generated from the code are what the code says.
 mod generated;
+/// Conversations of the component for Docker Hub with a Hub that follows the wire format, logins included.
+mod hub;
 /// Conversations of the registry component with a registry that follows the wire format, faults included.
 mod listing;
 /// The borders between the rooms, read from the source.
