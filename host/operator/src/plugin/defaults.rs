@@ -21,15 +21,15 @@ const GITLAB_COM: &str = "https://gitlab.com";
 
 /// What the operator's configuration adds to one plugin.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Defaults {
-    pub(super) settings: Settings,
+pub(crate) struct Defaults {
+    pub(crate) settings: Settings,
     pub(super) origin: Option<Origin>,
     token: Option<(Secret, Origin)>,
 }
 
 impl Defaults {
     /// Those for the Plugin called `name`.
-    pub(super) fn of(name: &str, config: &Config) -> Self {
+    pub(crate) fn of(name: &str, config: &Config) -> Self {
         if name != GITLAB {
             return Self::default();
         }
@@ -42,7 +42,7 @@ impl Defaults {
     }
 
     /// The token, bound to the one GitLab that it is for; none if the component has no slot for it.
-    pub(super) fn credential(&self, manifest: &Manifest) -> Option<BoundCredential> {
+    pub(crate) fn credential(&self, manifest: &Manifest) -> Option<BoundCredential> {
         let (token, origin) = self.token.as_ref()?;
         let slot = manifest.slots.iter().find(|slot| slot.name == TOKEN_SLOT)?;
         Some(BoundCredential {
