@@ -97,7 +97,8 @@ impl Tags {
         }
         let mut looked = Vec::new();
         while looked.len() < MOST_LOOKS {
-            let Some(winner) = self.winners().find(|winner| !looked.contains(&winner.tag) && self.is_unclear(winner)) else {
+            let Some(winner) = self.winners().find(|winner| !looked.contains(&winner.tag) && self.is_unclear(winner))
+            else {
                 break;
             };
             let tag = winner.tag.clone();
