@@ -97,7 +97,7 @@ impl Asker {
         for warning in self.docker.ask_helpers(asked.iter().map(|asked| &asked.image)).await {
             (self.warn)(&warning);
         }
-        let realms: Vec<RealmBinding> = asked.iter().flat_map(|asked| realms(&asked.image)).collect();
+        let realms: Vec<RealmBinding> = asked.iter().filter_map(|asked| realms(&asked.image)).collect();
         let mut servings = Servings::new();
         let questions: Vec<_> =
             asked.iter().map(|asked| (asked, self.question(asked, &plugins, &realms, &mut servings))).collect();
