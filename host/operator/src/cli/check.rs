@@ -64,7 +64,7 @@ pub struct CheckArgs {
     #[arg(long = "file", short = 'f', value_name = "PATH", num_args = 1..)]
     pub files: Vec<PathBuf>,
 
-    /// Writes updates into the files. What is left of the frontier is never written.
+    /// Writes updates into the files, each after the registry has shown its tag once more. What is left of the frontier is never written.
     #[arg(long, requires = "files")]
     pub write: bool,
 
@@ -324,7 +324,7 @@ fn asker(
         ..k8supdater_egress::Options::default()
     })?;
     let (registries, granted) = (Registries::new(egress), args.grants.clone());
-    Ok(Asker { shelf, registries, docker, config: config.clone(), granted, warn })
+    Ok(Asker { shelf, registries, docker, config: config.clone(), granted, is_writing: args.write, warn })
 }
 
 fn print(args: &CheckArgs, rows: &[Row], unreadable: &[Unreadable], is_without: bool) -> std::io::Result<()> {

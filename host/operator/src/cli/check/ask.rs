@@ -54,6 +54,8 @@ pub(super) struct Asker {
     pub config: Config,
     /// What is granted beside what plugins ask for.
     pub granted: Vec<Grant>,
+    /// Whether updates of images in files will be written.
+    pub is_writing: bool,
     /// Tells the user what went wrong without stopping the rest.
     pub warn: fn(&str),
 }
@@ -65,6 +67,7 @@ struct Asked<'a> {
     image: ImageReference,
     tag: String,
     rules: &'a Rules,
+    is_in_file: bool,
 }
 
 /// Whom to ask about an image, and what to know if they do not answer.
@@ -228,13 +231,18 @@ impl Asker {
         let Tags { image, policy, current, candidates } = tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
         let ruling = decide(&policy, &current, &candidates);
         let judged = Judged { image, policy, current, candidates, ruling };
-        match judged.update().filter(|update| judged.image.digest().is_some() && update.digest.is_none()) {
-            Some(update) => {
+        if let Some(update) = judged.update() {
+            if judged.image.digest().is_some() && update.digest.is_none() {
                 let message = digest_unknown(&judged.image.to_string(), &update.tag);
-                Err(Failure { reason: "DigestUnknown", message })
+                return Err(Failure { reason: "DigestUnknown", message });
             }
-            None => Ok(Finding::Judged(Box::new(judged))),
+            if self.is_writing && asked.is_in_file {
+                // Registries list tags that they cannot serve.
+                let shown = self.registries.digest(inquiry, &update.tag, WHOLE_RUN).await;
+                shown.map_err(|err| Failure { reason: "TagNotUsable", ..failed(err) })?;
+            }
         }
+        Ok(Finding::Judged(Box::new(judged)))
     }
 
     /// For a tag that moves: whether it still points at what the image is pinned to.
@@ -286,7 +294,10 @@ fn classify(place: usize, subject: &Subject) -> Result<Asked<'_>, Finding> {
             Err(Finding::Moves("it has no tag, which means latest; only a cluster knows what runs".to_owned()))
         }
         (Some(LATEST), None) => Err(Finding::Moves("the tag moves; only a cluster knows what runs".to_owned())),
-        (Some(tag), _) => Ok(Asked { place, tag: tag.to_owned(), image, rules }),
+        (Some(tag), _) => {
+            let (tag, is_in_file) = (tag.to_owned(), subject.place.is_some());
+            Ok(Asked { place, image, tag, rules, is_in_file })
+        }
     }
 }
 

@@ -73,6 +73,20 @@ async fn without_the_digest_of_the_new_tag_a_pinned_image_fails_and_stays() {
 }
 
 #[tokio::test]
+async fn a_tag_that_is_listed_and_cannot_be_had_is_not_written() {
+    let scene = Scene::new().await;
+    let path = scene.file("web.yaml", &deployment(&scene.registry.image("team/web", "1.2.3")));
+    let before = fs::read_to_string(&path).unwrap();
+    scene.registry.fail_at(Part::Manifest, Fault::NotFound);
+    let found = scene.json(&["-f", "web.yaml", "--write"]).await;
+    assert_eq!(found["images"][0]["error"]["reason"], "TagNotUsable", "{found}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    scene.registry.recover();
+    scene.check(&["-f", "web.yaml", "--write"]).await.has(0, &["written"]);
+    assert_eq!(scene.registry.count(Part::Manifest), 2);
+}
+
+#[tokio::test]
 async fn a_listing_with_digests_needs_no_second_question() {
     let (scene, hub) = (Scene::new().await, FakeHub::start().await);
     hub.push("library/nginx", &["1.25.1", "1.25.2"]);
