@@ -201,14 +201,17 @@ impl RawConfig {
                 .read("a whole number up to 16", levels)?
                 .unwrap_or(Frontier::new(1).expect("1 is within the frontier's bounds")),
             latest: latest
-                .read("true, which restarts, or false, which reports", |text| match text.to_ascii_lowercase().as_str() {
-                    "true" => Some(LatestPreference::Update),
-                    "false" => Some(LatestPreference::Notify),
-                    _ => None,
+                .read("true, which restarts, or false, which reports", |text| {
+                    match text.to_ascii_lowercase().as_str() {
+                        "true" => Some(LatestPreference::Update),
+                        "false" => Some(LatestPreference::Notify),
+                        _ => None,
+                    }
                 })?
                 .unwrap_or(LatestPreference::Notify),
             gitlab: GitLab {
-                base_url: base_url.read("a URL such as https://gitlab.example.com, without user, query or /api/v4", gitlab)?,
+                base_url: base_url
+                    .read("a URL such as https://gitlab.example.com, without user, query or /api/v4", gitlab)?,
                 token: self.gitlab_token.filter(|token| !token.expose().trim().is_empty()),
                 project: project.read("a project's number, or its path such as group/project", |text| {
                     text.split('/').all(|part| !matches!(part, "" | "." | "..")).then(|| text.to_owned())

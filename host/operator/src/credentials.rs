@@ -51,9 +51,12 @@ pub struct Wallet {
     namespace: String,
     secrets: Api<Secret>,
     accounts: Api<ServiceAccount>,
-    read: Mutex<HashMap<String, Result<Option<Arc<Secret>>, Arc<kube::Error>>>>,
+    read: Mutex<HashMap<String, ReadSecret>>,
     pull_secrets: Mutex<Option<PullSecretEntries>>,
 }
+
+/// What came of reading a Secret, kept for the next container that names it.
+type ReadSecret = Result<Option<Arc<Secret>>, Arc<kube::Error>>;
 
 /// What the pull secrets hold.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +109,11 @@ impl Wallet {
             }));
             credentials.notes.extend(notes);
             credentials.notes.extend(logins.unusable.into_iter().map(|unusable| {
-                format!("the entry {} of the pull secrets ({listed}) cannot be used: {}", unusable.pattern, unfit(unusable.why))
+                format!(
+                    "the entry {} of the pull secrets ({listed}) cannot be used: {}",
+                    unusable.pattern,
+                    unfit(unusable.why)
+                )
             }));
         }
         if let Some(reference) = secret {
@@ -134,7 +141,7 @@ impl Wallet {
         fill::logins(&name, &secret, slot, image, scope)
     }
 
-    async fn secret(&self, name: &str) -> Result<Option<Arc<Secret>>, Arc<kube::Error>> {
+    async fn secret(&self, name: &str) -> ReadSecret {
         let mut read = self.read.lock().await;
         if let Some(known) = read.get(name) {
             return known.clone();
@@ -192,7 +199,9 @@ impl Wallet {
 
 fn unfit(why: Unfit) -> &'static str {
     match why {
-        Unfit::IdentityToken => "it is an identity token; create the Secret with a user name and an access token instead",
+        Unfit::IdentityToken => {
+            "it is an identity token; create the Secret with a user name and an access token instead"
+        }
         Unfit::NoSlot => "the plugin has no credential slot for such a login",
     }
 }

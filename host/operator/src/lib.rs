@@ -5,14 +5,18 @@
 //! 1. [`operator`] runs a controller over VersioningHandlers; an event, or the passing of an interval, arrives at
 //!    [`reconcile::reconcile`].
 //! 2. [`reconcile::validate::validate`] turns the spec into a [`Target`](reconcile::validate::Target).
-//! 3. [`reconcile::observe::observe`] reads the workload and asks for the tags of each container's repository.
-//! 4. [`registry::Registries::list_tags`] gives the listing that is known, or has one made: one for all who ask.
+//! 3. [`reconcile::observe::observe`] reads the workload; for each container, [`credentials::Wallet::credentials`] finds the logins that its
+//!    registry may see.
+//! 4. [`registry::Registries::list_tags`] takes an [`Inquiry`](registry::Inquiry), which is a repository, the plugin that asks about it and
+//!    these logins, and gives the listing that is known, or has one made: one for all who ask the same.
 //! 5. [`exchange::ask`] lets the registry plugin say which requests it wants, makes them through [`k8supdater_egress::Client::send`],
 //!    and hands it the replies, until it has all tags.
 //! 6. [`registry::Listing::versions`] has the tags read by the version parser, [`k8supdater_runtime::Component::parse`].
-//! 7. [`reconcile::decide::decide`] puts each container's tags before [`k8supdater_core::policy::decide`], where the frontier rules.
+//! 7. [`reconcile::decide::decide`] puts each container's tags before [`k8supdater_core::policy::decide`], where the frontier rules; a tag that
+//!    moves goes before [`k8supdater_core::policy::moving::decide_moving`].
 //! 8. [`reconcile::announce::announce`] writes the update into the handler's status.
-//! 9. [`reconcile::act::act`] changes the image by [`workload::Workloads::patch_images`], a patch that first tests the old one.
+//! 9. [`reconcile::act::act`] asks for the tag once more and changes the image by [`workload::Workloads::patch`], a patch that first tests
+//!    the old one.
 //! 10. [`reconcile::report`] shows what came of it: conditions, Events, the next check.
 //!
 //! # The rooms, in reading order
@@ -34,6 +38,8 @@ pub mod workload;
 
 pub mod failure;
 pub mod telemetry;
+
+pub mod connections;
 
 pub mod cli;
 pub mod operator;

@@ -32,7 +32,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Plugin(command)) => cli::plugin::run(command)?,
         Some(Command::Crd) => cli::crd::run()?,
         Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
-        Some(Command::Explain(args)) => cli::explain::run(*args)?,
+        Some(Command::Explain(args)) => cli::explain::run(&args)?,
         None => {
             let config = cli.operator.check()?;
             telemetry::logging::start(&config.log, config.log_format);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8supdater_egress::Client as Egress;
 use k8supdater_runtime::{Engine, EngineOptions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::Controller;
@@ -23,6 +22,7 @@ use tracing::{debug, info, warn};
 use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
+use crate::connections::{self, ConnectError};
 use crate::failure::chain;
 use crate::nodes::Nodes;
 use crate::plugin::{self, Plugins};
@@ -40,9 +40,9 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Why the operator cannot run.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// There is no usable kubeconfig or ServiceAccount.
-    #[error("cannot find out how to reach the API server; give --kubeconfig, or run in a pod with a ServiceAccount")]
-    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no way to the API server or to registries.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The API server does not know our kinds, or does not let us see them.
     #[error(
         "cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"kubectl apply --server-side -k deploy\""
@@ -57,17 +57,6 @@ pub enum RunError {
     /// The wasm engine cannot start.
     #[error("cannot start the plugin engine")]
     Engine(#[from] k8supdater_runtime::EngineError),
-    /// The HTTP client cannot start.
-    #[error("cannot build the HTTP client")]
-    Egress(#[from] k8supdater_egress::BuildError),
-    /// The bundle of certificate authorities cannot be read.
-    #[error("cannot read the certificate authorities in {path}")]
-    Authorities {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// The health address cannot be used.
     #[error("cannot serve /livez, /readyz and /metrics on {address}; choose another with --health-address")]
     Health {
@@ -83,11 +72,11 @@ pub enum RunError {
 /// # Errors
 /// When something is missing that no waiting will bring; see [`RunError`].
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-    let client = connect(&config).await?;
+    let client = connections::api_server(&config).await?;
     preflight::<VersioningHandler>(&client, config.watch_namespaces.first().map(String::as_str)).await?;
     preflight::<Plugin>(&client, Some(&config.namespace)).await?;
     let metrics = Arc::new(Metrics::default());
-    let egress = build_egress(&config, &metrics)?;
+    let egress = connections::registries(&config, &metrics)?;
     let engine = Engine::new(EngineOptions {
         cache_dir: config.cache_dir.clone(),
         cache_key_file: config.cache_key_file.clone(),
@@ -161,23 +150,6 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     Ok(())
 }
 
-/// A client for the API server that `config` means.
-///
-/// # Errors
-/// [`RunError::Kubeconfig`].
-pub async fn connect(config: &Config) -> Result<Client, RunError> {
-    let options = match &config.kubeconfig {
-        None => kube::Config::infer().await.map_err(|err| RunError::Kubeconfig(Box::new(err)))?,
-        Some(path) => {
-            let file = kube::config::Kubeconfig::read_from(path).map_err(|err| RunError::Kubeconfig(Box::new(err)))?;
-            kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
-                .await
-                .map_err(|err| RunError::Kubeconfig(Box::new(err)))?
-        }
-    };
-    Client::try_from(options).map_err(|err| RunError::Kubeconfig(Box::new(err)))
-}
-
 /// One list request: the difference between "not installed" and watches that fail for ever in the background.
 async fn preflight<K>(client: &Client, namespace: Option<&str>) -> Result<(), RunError>
 where
@@ -195,26 +167,6 @@ where
             source: Box::new(source),
         }),
     }
-}
-
-/// The one way out to registries.
-///
-/// # Errors
-/// [`RunError::Authorities`], or one of its configuration.
-pub fn build_egress(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, RunError> {
-    let extra_authorities = match &config.ca_file {
-        None => None,
-        Some(path) => Some(
-            std::fs::read(path).map_err(|source| RunError::Authorities { path: path.display().to_string(), source })?,
-        ),
-    };
-    let metrics = Arc::clone(metrics);
-    Ok(Egress::new(k8supdater_egress::Options {
-        extra_authorities,
-        proxy: config.proxy.clone(),
-        observer: Some(Arc::new(move |exchange: &k8supdater_egress::Exchange| metrics.request(exchange.outcome()))),
-        ..k8supdater_egress::Options::default()
-    })?)
 }
 
 /// The namespaces that are watched: one watch for all, or one for each that is named.

@@ -137,12 +137,10 @@ impl Verdict {
                 let levels = if now == 1 { "level" } else { "levels" };
                 format!("precision {:?} wants {now} {levels} like {tag}, and it has {other}", Precision::Same)
             }
-            Self::OtherPlatform => {
-                match platform::lacking(&policy.platforms, candidate.platforms.as_deref()) {
-                    Some(lacking) => format!("it has no image for {lacking}, which nodes of the cluster need"),
-                    None => "it has no image for the nodes of the cluster".to_owned(),
-                }
-            }
+            Self::OtherPlatform => match platform::lacking(&policy.platforms, candidate.platforms.as_deref()) {
+                Some(lacking) => format!("it has no image for {lacking}, which nodes of the cluster need"),
+                None => "it has no image for the nodes of the cluster".to_owned(),
+            },
             Self::SameImage => format!("it is the same image as {tag} under another name"),
             Self::NotNewer => match versions.map(|(now, version)| version.order(now)) {
                 Some(Ordering::Equal) => format!("it is the same version as {tag}"),

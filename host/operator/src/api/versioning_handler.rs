@@ -41,7 +41,7 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         name = "Available",
         type_ = "string",
         json_path = ".status.available",
-        description = "Newer tags left of the frontier: reported, not applied"
+        description = "What is newer and left to a human: tags left of the frontier, and tags that moved"
     ),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -211,7 +211,7 @@ impl Precision {
 /// An exception for one container.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
+#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
     /// Name of the container in the pod template.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -236,6 +236,12 @@ pub struct ContainerOptions {
     /// What to do about a tag such as `latest` in this container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<Latest>,
+    /// Which tags are candidates for this container, in place of the handler's `tags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagOptions>,
+    /// Whether a tag of another precision may follow in this container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 /// What the operator found and did.
@@ -281,7 +287,7 @@ pub struct ContainerStatus {
     /// Greatest tag of all that could be meant, on either side of the frontier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
-    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored` or `Failed`.
+    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
     pub decision: String,
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,7 +295,7 @@ pub struct ContainerStatus {
     /// The newest tags that were refused, with the rule that refused each; at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedTag>,
-    /// The tag left of the frontier that was reported last.
+    /// The tag left of the frontier, or the tag that has moved with its new digest, that was reported last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator

@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::api::VersioningHandler;
 use crate::config::{Config, ConfigError, RawConfig};
+use crate::connections::{self, ConnectError};
 use crate::nodes::Nodes;
-use crate::operator::{self, RunError};
 use crate::plugin::{self, Plugins};
 use crate::reconcile::validate::{Exception, Target};
 use crate::reconcile::{Context, Failures, decide, observe, validate};
@@ -77,7 +77,7 @@ JSON:
   available  what would be reported
   problem    why it cannot be judged
   policy     frontier; registry and parser, the plugins; needs, the platforms
-  moving     for a tag that moves: registry (digest), running (digests)
+  moving     for a tag that moves: registry (digest), images (digests behind an index), running (digests)
   candidates tag, version, verdict (one word), rule"#;
 
 /// Why nothing can be explained.
@@ -86,9 +86,9 @@ pub enum ExplainError {
     /// A flag or variable has a wrong value.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The API server or the way out cannot be set up.
+    /// There is no way to the API server or to registries.
     #[error(transparent)]
-    SetUp(#[from] RunError),
+    Connect(#[from] ConnectError),
     /// The wasm engine cannot start.
     #[error("cannot start the plugin engine")]
     Engine(#[from] k8supdater_runtime::EngineError),
@@ -101,7 +101,9 @@ pub enum ExplainError {
         source: Box<kube::Error>,
     },
     /// There is no such handler.
-    #[error("there is no VersioningHandler {namespace}/{name}; \"kubectl get versioninghandlers -A\" lists those that there are")]
+    #[error(
+        "there is no VersioningHandler {namespace}/{name}; \"kubectl get versioninghandlers -A\" lists those that there are"
+    )]
     NotFound {
         /// Its namespace.
         namespace: String,
@@ -131,14 +133,14 @@ pub enum ExplainError {
 ///
 /// # Errors
 /// See [`ExplainError`]. What is wrong with one container is printed.
-pub fn run(args: ExplainArgs) -> Result<(), ExplainError> {
+pub fn run(args: &ExplainArgs) -> Result<(), ExplainError> {
     let config = args.operator.clone().check()?;
     // The answer goes to standard output; what the operator would log is of interest only if somebody asked for it.
     if args.operator.log.is_some() {
         logging::start(&config.log, config.log_format);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let text = runtime.block_on(explain(&args, config))?;
+    let text = runtime.block_on(explain(args, config))?;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads may have seen enough, as `head` has.
         Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -147,7 +149,7 @@ pub fn run(args: ExplainArgs) -> Result<(), ExplainError> {
 }
 
 async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainError> {
-    let client = operator::connect(&config).await?;
+    let client = connections::api_server(&config).await?;
     let handler = handler(&client, &args.handler).await?;
     let target = validate::validate(&handler, &config)?;
     let ctx = context(client, config, &target).await?;
@@ -181,7 +183,7 @@ async fn handler(client: &Client, name: &Name) -> Result<VersioningHandler, Expl
 /// What a reconcile works with, for one look: nothing is watched, and only the plugins of `target` are loaded.
 async fn context(client: Client, config: Config, target: &Target) -> Result<Context, ExplainError> {
     let metrics = Arc::new(Metrics::default());
-    let egress = operator::build_egress(&config, &metrics)?;
+    let egress = connections::registries(&config, &metrics)?;
     let plugins = Arc::new(Plugins::new(config.namespace.clone()));
     let loading = plugin::Context {
         client: client.clone(),

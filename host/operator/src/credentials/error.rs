@@ -29,7 +29,9 @@ pub enum CredentialError {
         lacks: String,
     },
     /// The plugin cannot use any.
-    #[error("plugin {plugin} has no credential slot, so that spec.registry.secretRef is of no use to it; remove it, or use another plugin")]
+    #[error(
+        "plugin {plugin} has no credential slot, so that spec.registry.secretRef is of no use to it; remove it, or use another plugin"
+    )]
     NoSlots {
         /// Name of the Plugin.
         plugin: String,
@@ -45,7 +47,9 @@ pub enum CredentialError {
         slots: String,
     },
     /// The plugin has several.
-    #[error("plugin {plugin} has several credential slots: {slots}; say in spec.registry.secretRef.slot which one the Secret is for")]
+    #[error(
+        "plugin {plugin} has several credential slots: {slots}; say in spec.registry.secretRef.slot which one the Secret is for"
+    )]
     WhichSlot {
         /// Name of the Plugin.
         plugin: String,

@@ -115,7 +115,8 @@ pub(crate) fn credential(secret: &Secret, scheme: &SlotScheme) -> Result<Credent
         bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()).map(|text| text.trim_end().to_owned())
     };
     match scheme {
-        SlotScheme::Basic | SlotScheme::Login(_) | SlotScheme::OciToken => match (value("username"), value("password")) {
+        SlotScheme::Basic | SlotScheme::Login(_) | SlotScheme::OciToken => match (value("username"), value("password"))
+        {
             (Some(username), Some(password)) => Ok(Credential::login(username, password)),
             (None, Some(_)) => Err("the key username"),
             (Some(_), None) => Err("the key password"),

@@ -350,3 +350,6 @@ impl Decision {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,16 +178,21 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
 fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Finding {
     let decision = &checked.decision;
     let finding = |state, reason, message: String| Finding { kind: UP_TO_DATE, state, reason, message };
-    let (moved, available): (Vec<(&str, &str)>, Vec<(&str, &str)>) = decision
+    // What is reported of a tag that moved has its digest.
+    let list = |is_moved: bool| {
+        let reported = decision.containers.iter().filter_map(|container| {
+            let tag = container.reported.as_deref().filter(|tag| tag.contains('@') == is_moved)?;
+            Some(format!("{}: {}", container.name, short(tag)))
+        });
+        reported.collect::<Vec<_>>().join(", ")
+    };
+    let (available, moved) = (list(false), list(true));
+    let unknown: Vec<&str> = decision
         .containers
         .iter()
-        .filter_map(|container| Some((container.name.as_str(), container.reported.as_deref()?)))
-        .partition(|(_, reported)| reported.contains('@'));
-    let list = |tags: &[(&str, &str)]| {
-        tags.iter().map(|(name, tag)| format!("{name}: {}", short(tag))).collect::<Vec<_>>().join(", ")
-    };
-    let unknown: Vec<&str> =
-        decision.containers.iter().filter(|container| container.decision == "Unknown").filter_map(|container| container.problem.as_deref()).collect();
+        .filter(|container| container.decision == "Unknown")
+        .filter_map(|container| container.problem.as_deref())
+        .collect();
     if checked.failure.is_none() && decision.is_updating() {
         let updates: Vec<String> = decision
             .containers
@@ -206,14 +211,14 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
         let mut parts = Vec::new();
         if !available.is_empty() {
             parts.push(format!(
-                "left of the frontier, and therefore for a human to decide: {}; to take it, set the image of the Deployment yourself",
-                list(&available)
+                "left of the frontier, and therefore for a human to decide: {available}; to take it, set the image of the Deployment \
+                 yourself"
             ));
         }
         if !moved.is_empty() {
             parts.push(format!(
-                "moved, and therefore for a human to decide: {}; to take it, restart the Deployment yourself, or set latest to Update",
-                list(&moved)
+                "moved, and therefore for a human to decide: {moved}; to take it, restart the Deployment yourself, or set latest to \
+                 Update"
             ));
         }
         finding(State::False, "UpdateAvailable", parts.join("; "))

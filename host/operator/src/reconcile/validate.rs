@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::api::versioning_handler as api;
 use crate::api::versioning_handler::{
-    ContainerOptions, RegistryOptions, SecretReference, Settings, VersionParserOptions, VersioningHandler,
+    ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions, VersioningHandler,
     VersioningHandlerStatus,
 };
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
@@ -129,7 +129,7 @@ pub enum Invalid {
         /// Its name.
         name: String,
         /// The field.
-        field: &'static str,
+        field: String,
         /// What is wrong with it.
         source: PatternError,
     },
@@ -154,7 +154,7 @@ impl Invalid {
 /// Completes the spec of `handler` with the operator's defaults.
 ///
 /// # Errors
-/// [`Invalid::OutOfBounds`], for the first field that is.
+/// [`Invalid::OutOfBounds`] or [`Invalid::Pattern`], for the first field that is wrong.
 pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, Invalid> {
     let meta = handler.meta();
     let reference = HandlerRef {
@@ -178,32 +178,9 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
             None => Err(refuse(field.to_owned(), levels.to_string(), "a number from 0 to 16")),
         },
     };
+    let levels = frontier(spec.frontier, "frontier")?.unwrap_or(config.frontier);
     let tags = spec.tags.clone().unwrap_or_default();
-    let pattern = |given: Option<String>, field: &'static str| match given {
-        None => Ok(None),
-        Some(text) => match text.parse::<TagPattern>() {
-            Ok(pattern) => Ok(Some(pattern)),
-            Err(source) => Err(Invalid::Pattern {
-                namespace: reference.namespace.clone(),
-                name: reference.name.clone(),
-                field,
-                source,
-            }),
-        },
-    };
-    let policy = Policy {
-        frontier: frontier(spec.frontier, "frontier")?.unwrap_or(config.frontier),
-        allow_prereleases: tags.prereleases,
-        include: pattern(tags.include, "tags.include")?,
-        exclude: pattern(tags.exclude, "tags.exclude")?,
-        flavor: pattern(tags.flavor, "tags.flavor")?,
-        precision: match spec.precision {
-            api::Precision::Any => Precision::Any,
-            api::Precision::Same => Precision::Same,
-        },
-        // Which nodes there are is observed, not specified.
-        platforms: Vec::new(),
-    };
+    let policy = Policy { precision: precision(spec.precision), ..rules(&reference, "", &tags, levels)? };
     let plan = Plan {
         policy,
         registry: registry_use(spec.containerregistry.clone(), spec.registry.as_ref()),
@@ -221,8 +198,10 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
     for container in &spec.containers {
         let field = format!("containers[{}].frontier", container.name);
         let frontier = frontier(container.frontier, &field)?;
-        let exception =
-            if container.ignore { Exception::Ignore } else { Exception::Plan(Box::new(plan.but(container, frontier))) };
+        let place = format!("containers[{}].", container.name);
+        let tags = container.tags.as_ref().map(|tags| rules(&reference, &place, tags, levels)).transpose()?;
+        let plan = plan.but(container, frontier, tags);
+        let exception = if container.ignore { Exception::Ignore } else { Exception::Plan(Box::new(plan)) };
         exceptions.insert(container.name.clone(), exception);
     }
     let interval = match spec.interval {
@@ -261,8 +240,15 @@ impl Plan {
     /// This plan with what is different for `container`.
     ///
     /// Settings and Secret of a registry belong together, and to one plugin: a container that names either brings both.
-    fn but(&self, container: &ContainerOptions, frontier: Option<Frontier>) -> Self {
+    fn but(&self, container: &ContainerOptions, frontier: Option<Frontier>, tags: Option<Policy>) -> Self {
         let mut plan = self.clone();
+        if let Some(tags) = tags {
+            let Policy { frontier, precision, .. } = plan.policy;
+            plan.policy = Policy { frontier, precision, ..tags };
+        }
+        if let Some(given) = container.precision {
+            plan.policy.precision = precision(given);
+        }
         if let Some(frontier) = frontier {
             plan.policy.frontier = frontier;
         }
@@ -278,6 +264,34 @@ impl Plan {
             plan.latest = Latest { preference: preference(latest), follows_any: true };
         }
         plan
+    }
+}
+
+/// A policy with this frontier and the rules that `tags` make. `place` is what stands before the field's name. Which nodes there are, and
+/// so which platforms are needed, is observed and not specified.
+fn rules(handler: &HandlerRef, place: &str, tags: &TagOptions, frontier: Frontier) -> Result<Policy, Invalid> {
+    let pattern = |given: &Option<String>, field: &str| match given {
+        None => Ok(None),
+        Some(text) => text.parse::<TagPattern>().map(Some).map_err(|source| Invalid::Pattern {
+            namespace: handler.namespace.clone(),
+            name: handler.name.clone(),
+            field: format!("{place}tags.{field}"),
+            source,
+        }),
+    };
+    Ok(Policy {
+        allow_prereleases: tags.prereleases,
+        include: pattern(&tags.include, "include")?,
+        exclude: pattern(&tags.exclude, "exclude")?,
+        flavor: pattern(&tags.flavor, "flavor")?,
+        ..Policy::new(frontier)
+    })
+}
+
+fn precision(given: api::Precision) -> Precision {
+    match given {
+        api::Precision::Any => Precision::Any,
+        api::Precision::Same => Precision::Same,
     }
 }
 
@@ -351,12 +365,12 @@ mod tests {
     #[test]
     fn containers_differ_in_what_they_name_only() {
         let target = check(json!({
-            "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login"}},
+            "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login"}}, "tags": {"include": "1.*"}, "frontier": 2,
             "containers": [
                 {"name": "proxy", "ignore": true},
                 {"name": "db", "frontier": 1},
                 {"name": "app", "containerregistry": "gitlab", "latest": "Notify", "versionParser": {"plugin": "date"}},
-                {"name": "job", "registry": {"settings": {"pageSize": 7}}},
+                {"name": "job", "registry": {"settings": {"pageSize": 7}}, "precision": "Same", "tags": {"exclude": ".*-rc"}},
                 {"name": "web"},
             ],
         }))
@@ -373,6 +387,12 @@ mod tests {
         let job = plan("job");
         assert_eq!((job.registry.plugin.as_str(), &job.registry.settings["pageSize"]), ("oci", &json!(7)));
         assert_eq!(job.secret, None);
+        let exclude = job.policy.exclude.as_ref().map(TagPattern::as_str);
+        assert_eq!(
+            (exclude, job.policy.include.as_ref(), job.policy.precision),
+            (Some(".*-rc"), None, Precision::Same)
+        );
+        assert_eq!(job.policy.frontier, target.plan.policy.frontier);
     }
 
     #[test]
@@ -381,6 +401,11 @@ mod tests {
         assert_eq!(
             check(handler).unwrap_err(),
             "spec.tags.exclude of VersioningHandler team-a/web is no usable regular expression"
+        );
+        let of_container = json!({"containers": [{"name": "db", "tags": {"flavor": "["}}]});
+        assert_eq!(
+            check(of_container).unwrap_err(),
+            "spec.containers[db].tags.flavor of VersioningHandler team-a/web is no usable regular expression"
         );
     }
 

@@ -166,7 +166,12 @@ mod tests {
             (PluginError::Unauthorized, PluginError::CredentialsExpired, PluginError::NotFound);
         check(&[("", unauthorized.clone())], &[], "CredentialsMissing", &["spec.registry.secretRef"]);
         let note = "Secret a/b does not exist";
-        check(&[("", unauthorized.clone())], &[note], "CredentialsMissing", &["grants.secrets; Secret a/b does not exist"]);
+        check(
+            &[("", unauthorized.clone())],
+            &[note],
+            "CredentialsMissing",
+            &["grants.secrets; Secret a/b does not exist"],
+        );
         check(&[("Secret a/x", unauthorized.clone())], &[], "CredentialsRefused", &["not convinced by Secret a/x;"]);
         let both = [("x", unauthorized.clone()), ("y", not_found.clone())];
         check(&both, &[], "CredentialsRefused", &["x, nor by y"]);

@@ -263,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_failure_nobody_asks_before_its_time() {
         let slot = Slot::default();
-        let limited = async |_| { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30))))) };
+        let limited = async |_| Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(30)))));
         let failed = slot.get(Duration::ZERO, limited).await.unwrap_err();
         assert!(failed.wait >= Duration::from_secs(30), "{:?}", failed.wait);
         let again = slot.get(Duration::ZERO, async |_| Ok(found(&[]))).await.unwrap_err();
@@ -274,7 +274,7 @@ mod tests {
     async fn an_absurd_wait_is_capped() {
         let slot = Slot::default();
         let absurd =
-            async |_| { Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX))))) };
+            async |_| Err(ListCause::Exchange(ExchangeError::Plugin(PluginError::RateLimited(Some(u32::MAX)))));
         assert!(slot.get(Duration::ZERO, absurd).await.unwrap_err().wait <= LONGEST_WAIT);
     }
 }

@@ -85,9 +85,11 @@ fn patch(changes: &[Change], template: &Template, now: Timestamp) -> Patch {
     }
     let containers: BTreeMap<String, Digest> = template.restarts.clone().into_iter().chain(restarted).collect();
     let values = [(RESTARTED_AT, seconds(now)), (RESTARTED_FOR, restart::format(&containers))];
-    operations.extend(values.into_iter().map(|(name, value)| {
-        add(PointerBuf::from_tokens(annotations.into_iter().chain([name])), Value::from(value))
-    }));
+    operations.extend(
+        values.into_iter().map(|(name, value)| {
+            add(PointerBuf::from_tokens(annotations.into_iter().chain([name])), Value::from(value))
+        }),
+    );
     Patch(operations)
 }
 
@@ -133,13 +135,7 @@ mod tests {
     use serde_json::json;
 
     fn change(index: usize, container: &str, from: &str, to: &str) -> Change {
-        Change {
-            index,
-            container: container.to_owned(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            restart_for: None,
-        }
+        Change { index, container: container.to_owned(), from: from.to_owned(), to: to.to_owned(), restart_for: None }
     }
 
     fn digest(digit: &str) -> Digest {

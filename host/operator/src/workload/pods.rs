@@ -34,7 +34,9 @@ impl Workloads {
 pub fn running(pods: &[Pod], container: &str) -> Vec<RunningImage> {
     let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
     let mut images: Vec<RunningImage> = Vec::new();
-    for image in statuses.filter(|status| status.name == container).filter_map(|status| RunningImage::parse(&status.image_id)) {
+    for image in
+        statuses.filter(|status| status.name == container).filter_map(|status| RunningImage::parse(&status.image_id))
+    {
         if !images.contains(&image) {
             images.push(image);
         }

@@ -53,7 +53,7 @@ async fn every_tag_is_explained_and_nothing_is_changed() {
         ("1.4.2", "1.4.2", "NotNewer"),
         ("1.4.1", "1.4.1", "NotNewer"),
         ("main", "-", "NoVersion"),
-        ("sha256-0.sig", "-", "Artifact"),
+        ("sha256-0.sig", "0", "Artifact"),
     ] {
         assert_eq!(verdict(tag), (version.to_owned(), expected.to_owned()), "{tag} in {shown}");
     }

@@ -30,7 +30,8 @@ async fn a_tag_that_lacks_the_platform_of_the_nodes_is_no_candidate() {
     more_checks(&mut stage, 2).await;
     registry.forget();
     more_checks(&mut stage, 3).await;
-    let manifests = registry.seen().iter().filter(|seen| seen.part == Part::Manifest && seen.path.contains("3.0.0")).count();
+    let manifests =
+        registry.seen().iter().filter(|seen| seen.part == Part::Manifest && seen.path.contains("3.0.0")).count();
     assert_eq!(manifests, 0, "{:?}", registry.seen());
 }
 
@@ -39,7 +40,8 @@ async fn nodes_that_the_workload_cannot_run_on_do_not_count() {
     let (stage, registry) = with_fake_registry("selector").await;
     registry.push_index("web", "1.0.0", &["linux/arm64"]);
     registry.push_index("web", "1.0.1", &["linux/arm64"]);
-    let deployment = objects::deployment_with("web", &[("app", &registry.image("web", "1.0.0"))], &json!({"replicas": 0}));
+    let deployment =
+        objects::deployment_with("web", &[("app", &registry.image("web", "1.0.0"))], &json!({"replicas": 0}));
     let selector = json!({"nodeSelector": {"kubernetes.io/arch": "arm64"}});
     stage.deploy_as(&objects::with_pod(&deployment, &selector)).await;
     stage.handle("web", &json!({})).await;

@@ -11,7 +11,12 @@ use crate::scene::{condition, image, prepared, with_fake_registry};
 async fn each_fault_has_its_own_words_and_passes_when_the_registry_recovers() {
     let table = [
         ("reset", Fault::Reset, "RegistryUnavailable", "no connection"),
-        ("unauthorized", Fault::Unauthorized, "CredentialsMissing", "the registry wants credentials, and there are none"),
+        (
+            "unauthorized",
+            Fault::Unauthorized,
+            "CredentialsMissing",
+            "the registry wants credentials, and there are none",
+        ),
         ("unknown", Fault::NotFound, "RepositoryNotFound", "the repository does not exist"),
         ("limited", Fault::RateLimited(None), "RateLimited", "too many requests"),
         ("broken", Fault::ServerError, "RegistryUnavailable", "status 500"),

@@ -54,9 +54,9 @@ impl Explanation {
                 frontier: plan.policy.frontier.to_string(),
                 registry: plan.registry.plugin.clone(),
                 parser: plan.parser.plugin.clone(),
-                needs: judged.as_ref().map_or_else(Vec::new, |judged| {
-                    judged.policy.platforms.iter().map(ToString::to_string).collect()
-                }),
+                needs: judged
+                    .as_ref()
+                    .map_or_else(Vec::new, |judged| judged.policy.platforms.iter().map(ToString::to_string).collect()),
             });
             let image = container.container.image.clone();
             let decision = String::new();
@@ -79,7 +79,9 @@ impl Explanation {
         let problems: BTreeMap<&str, &str> =
             decision.problems.iter().map(|problem| (problem.container.as_str(), problem.message.as_str())).collect();
         for container in &mut self.containers {
-            let Some(status) = decision.containers.iter().find(|status| status.name == container.name) else { continue };
+            let Some(status) = decision.containers.iter().find(|status| status.name == container.name) else {
+                continue;
+            };
             container.decision.clone_from(&status.decision);
             let problem = problems.get(container.name.as_str()).map(|problem| (*problem).to_owned());
             container.problem = problem.or_else(|| status.problem.clone());
@@ -121,12 +123,8 @@ impl Explanation {
 
     pub(super) fn json(&self) -> String {
         let containers = self.containers.iter().map(Container::report).collect();
-        let report = Report {
-            handler: &self.handler,
-            deployment: &self.deployment,
-            rollout: &self.rollout,
-            containers,
-        };
+        let report =
+            Report { handler: &self.handler, deployment: &self.deployment, rollout: &self.rollout, containers };
         let mut text = serde_json::to_string_pretty(&report).expect("maps of text and lists can be written as JSON");
         text.push('\n');
         text
@@ -145,11 +143,11 @@ fn judge(tags: &Tags) -> Judged {
 
 impl Container {
     fn write(&self, text: &mut String) {
+        text.push('\n');
         let mut line = |name: &str, value: &str| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {name:<10} {}", printable(value));
         };
-        line("", "");
         line("container", &self.name);
         line("image", &self.image);
         if let Some(plan) = &self.plan {
@@ -161,7 +159,10 @@ impl Container {
         }
         if let Some(moving) = &self.moving {
             line("registry", moving.registry.as_deref().unwrap_or("does not tell a digest"));
-            line("running", &if moving.running.is_empty() { "not known".to_owned() } else { moving.running.join(", ") });
+            line(
+                "running",
+                &if moving.running.is_empty() { "not known".to_owned() } else { moving.running.join(", ") },
+            );
         }
         line("decision", &self.decision);
         if let Some(update) = &self.update {
@@ -210,6 +211,7 @@ impl MovingReport {
     fn new(moving: &Moving) -> Self {
         Self {
             registry: moving.registry.as_ref().map(ToString::to_string),
+            members: moving.members.iter().map(ToString::to_string).collect(),
             running: moving.running.iter().map(|running| running.digest.to_string()).collect(),
         }
     }
@@ -264,6 +266,9 @@ struct PlanReport {
 struct MovingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<String>,
+    /// The images behind that, if it is an index; asked for only where something else runs.
+    #[serde(rename = "images")]
+    members: Vec<String>,
     running: Vec<String>,
 }
 
