@@ -33,7 +33,7 @@ use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::telemetry::metrics::Metrics;
 
-use defaults::Defaults;
+pub(crate) use defaults::Defaults;
 pub use grant::GrantError;
 pub use serving::{Serving, SettingsError};
 pub use source::SourceError;

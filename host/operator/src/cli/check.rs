@@ -1,7 +1,7 @@
 //! `k8supdater check`: the operator's own decision without a cluster, for images and for manifests in files.
 //!
 //! In the steps of a reconcile: [`workloads`] reads which images there are and where they are written, [`subjects`] says which rules hold for
-//! each, [`ask`] lists their repositories with plugins from a [`shelf`] and has the operator's rules decide, [`edit`] puts new tags into the
+//! each, [`ask`] asks their registries with plugins from a [`shelf`] and has the operator's rules decide, [`edit`] puts new images into the
 //! text, [`report`] shows it all. Start reading at [`run`].
 
 mod ask;
@@ -9,6 +9,8 @@ mod docker_config;
 mod edit;
 mod files;
 mod finding;
+mod logins;
+mod remedy;
 mod report;
 mod shelf;
 mod subjects;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args, ValueEnum};
 use k8supdater_core::origin::Grant;
-use k8supdater_core::policy::{self, Policy, TagPattern};
+use k8supdater_core::policy::{self, Platform, Policy, TagPattern};
 use k8supdater_egress::Client;
 use k8supdater_runtime::{Engine, EngineOptions};
 use thiserror::Error;
@@ -30,7 +32,8 @@ use thiserror::Error;
 use crate::api::versioning_handler::Settings;
 use crate::config::terminal::{Terminal, TerminalFlags};
 use crate::config::{Config, ConfigError, LogFormat};
-use crate::reconcile::validate::PluginUse;
+use crate::reconcile::validate::{Latest, PluginUse};
+use crate::registry::Registries;
 use crate::telemetry::logging;
 
 pub use docker_config::DockerConfigError;
@@ -61,7 +64,7 @@ pub struct CheckArgs {
     #[arg(long = "file", short = 'f', value_name = "PATH", num_args = 1..)]
     pub files: Vec<PathBuf>,
 
-    /// Writes updates into the files. What is left of the frontier is never written.
+    /// Writes updates into the files, each after the registry has shown its tag once more. What is left of the frontier is never written.
     #[arg(long, requires = "files")]
     pub write: bool,
 
@@ -92,6 +95,16 @@ pub struct CheckArgs {
     /// Regular expression for tags that are never candidates; it wins over --include.
     #[arg(long, value_name = "REGEX")]
     pub exclude: Option<TagPattern>,
+
+    /// Regular expression for the flavors that a candidate may have: what follows the version, such as -alpine3.20 [default: that of the
+    /// current tag only].
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
+    pub flavor: Option<TagPattern>,
+
+    /// What a candidate must run on, such as linux/arm64; several times for several. Of several, those count on which the current image
+    /// runs. Registries may count a look as a pull [default: anything].
+    #[arg(long = "platform", value_name = "OS/ARCHITECTURE", value_parser = platform)]
+    pub platforms: Vec<Platform>,
 
     /// Pre-releases are candidates, too.
     #[arg(long)]
@@ -158,10 +171,22 @@ What is recognised in files:
   Helm charts and their values. Templates that are no YAML are told, and passed over.
 
   VersioningHandlers beside them: a Deployment that one names is judged by its spec, as in the
-  cluster, with plugins of those names from --plugins. All else is judged by the flags.
+  cluster, with plugins of those names from --plugins and the logins below; which platforms count
+  is still said by --platform. One that several name fails. All else is judged by the flags.
 
   An image that is written as an alias or a block scalar, or inside of something with an anchor,
   is told, and written only where nothing else would change with it.
+
+Images that are pinned to a digest:
+  name:1.2@sha256:… is judged by its tag; an update has the new tag's digest, too, and where the
+  registry does not tell it the image fails. For name:latest@sha256:… the pinned digest is compared
+  with that of the tag, and --latest says what follows; so for every tag that is no version, unless
+  a VersioningHandler without spec.latest rules. Without a digest, only a cluster knows what runs.
+
+Logins:
+  Those of the Docker configuration, and of the credential helpers that it names, go to the registry
+  of the image. Those for Docker Hub go to its API at https://hub.docker.com, too, with
+  --registry dockerhub. With --registry gitlab, GITLAB_TOKEN goes to the GitLab of GITLAB_BASE_URL.
 
 JSON:
   {"images": […], "unreadable": [{"file", "problem"}]}, and for each image:
@@ -169,8 +194,11 @@ JSON:
   place       file, line, kind, namespace, name and container, for images in files
   status      current, update, available, updateAndAvailable, moving, ignored or failed
   current     the tag
-  update      what the operator would apply: tag, image, written, notWritten (why --write did not)
-  available   what is left of the frontier: tag, why
+  digest      what the image is pinned to
+  update      what the operator would apply: tag, digest if the image is pinned to one, image,
+              written, notWritten (why --write did not)
+  available   what is left of the frontier, or what a tag points at now: tag, digest if the image
+              is pinned to one, why
   note        why an image is moving or ignored
   error       why it failed: reason (one word), message
   candidates  with --all: tag, version, verdict (one word), rule"#;
@@ -261,6 +289,8 @@ fn rules(args: &CheckArgs, config: &Config) -> Rules {
             allow_prereleases: args.prereleases,
             include: args.include.clone(),
             exclude: args.exclude.clone(),
+            flavor: args.flavor.clone(),
+            platforms: args.platforms.clone(),
             precision: match args.precision {
                 Precision::Any => policy::Precision::Any,
                 Precision::Same => policy::Precision::Same,
@@ -269,6 +299,7 @@ fn rules(args: &CheckArgs, config: &Config) -> Rules {
         },
         registry: PluginUse { plugin: args.registry.clone(), settings: settings(&args.registry_settings) },
         parser: PluginUse { plugin: args.parser.clone(), settings: settings(&args.parser_settings) },
+        latest: Latest { preference: config.latest, follows_any: true },
     }
 }
 
@@ -292,7 +323,8 @@ fn asker(
         proxy: config.proxy.clone(),
         ..k8supdater_egress::Options::default()
     })?;
-    Ok(Asker { shelf, egress, docker, granted: args.grants.clone(), warn })
+    let (registries, granted) = (Registries::new(egress), args.grants.clone());
+    Ok(Asker { shelf, registries, docker, config: config.clone(), granted, is_writing: args.write, warn })
 }
 
 fn print(args: &CheckArgs, rows: &[Row], unreadable: &[Unreadable], is_without: bool) -> std::io::Result<()> {
@@ -317,6 +349,15 @@ fn print(args: &CheckArgs, rows: &[Row], unreadable: &[Unreadable], is_without: 
 /// Tells the user something without stopping.
 fn warn(message: &str) {
     eprintln!("k8supdater: {}", super::table::printable(message));
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    match text.split_once('/') {
+        Some((os, architecture)) if !(os.is_empty() || architecture.is_empty() || architecture.contains('/')) => {
+            Ok(Platform::new(os, architecture))
+        }
+        _ => Err("it is no platform, expected an operating system and an architecture, such as linux/arm64".to_owned()),
+    }
 }
 
 fn settings(text: &str) -> Result<GivenSettings, String> {

@@ -5,8 +5,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use k8supdater_core::policy::moving::LatestPreference;
+use k8supdater_core::pull_secret::Secret;
 
-use super::{Config, ConfigError, RawConfig, set_path};
+use super::{Config, ConfigError, Given, RawConfig, secret, set_path};
 
 /// Flags and variables of tools that call registries.
 #[derive(Args, Clone, Debug, Default)]
@@ -14,6 +16,24 @@ pub struct TerminalFlags {
     /// How many levels, counted from the left, must stay as they are; 0 to 16 [default: 1].
     #[arg(long, env = "VERSIONS_FRONTIER", value_name = "LEVELS", allow_negative_numbers = true)]
     pub frontier: Option<String>,
+
+    /// What to do when the tag of an image that is pinned to a digest, such as `latest@sha256:…`, points at another digest: `update` to
+    /// that, or `notify`, which reports it [default: notify]. The variable may also say true or false, as for the operator.
+    #[arg(long, env = "LATEST_PREFERENCE", value_name = "update|notify")]
+    pub latest: Option<String>,
+
+    /// Where the GitLab of the plugin `gitlab` is, without /api/v4; it may have a path [default: <https://gitlab.com>].
+    #[arg(long, env = "GITLAB_BASE_URL", value_name = "URL")]
+    pub gitlab_base_url: Option<String>,
+
+    /// Access token for that GitLab, with the scope `read_api`. It is sent there and nowhere else. Set the variable rather than the flag,
+    /// which others on the machine can see.
+    #[arg(long, env = "GITLAB_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
+    pub gitlab_token: Option<Secret>,
+
+    /// Project of the images in that GitLab, as a number or a full path [default: found along the path of the image].
+    #[arg(long, env = "GITLAB_PROJECT_ID", value_name = "PROJECT")]
+    pub gitlab_project: Option<String>,
 
     /// Directory with packed plugins, *.wasm or *.wasm.gz [default: ../share/k8supdater/plugins beside the program].
     #[arg(long, env = "K8SUPDATER_PLUGINS", value_name = "DIR")]
@@ -87,15 +107,31 @@ impl TerminalFlags {
         };
         let is_set = self.log.as_ref().is_some_and(|log| !log.trim().is_empty());
         let usual_log = if self.verbose { "warn,k8supdater=debug,k8supdater_egress=debug" } else { "error" };
+        let latest = Given::of(self.latest, "LATEST_PREFERENCE", "--latest");
+        let latest = latest.read("update or true, or notify or false", preference)?;
         let raw = RawConfig {
             frontier: self.frontier,
+            gitlab_base_url: self.gitlab_base_url,
+            gitlab_token: self.gitlab_token,
+            gitlab_project: self.gitlab_project,
             ca_file: self.ca_file,
             proxy: self.proxy,
             cache_dir: self.cache_dir,
             log: if is_set { self.log } else { Some(usual_log.to_owned()) },
             ..RawConfig::default()
         };
-        Ok(Terminal { config: raw.check()?, plugin_places, docker_config })
+        let mut config = raw.check()?;
+        config.latest = latest.unwrap_or(config.latest);
+        Ok(Terminal { config, plugin_places, docker_config })
+    }
+}
+
+/// In the words of handlers, or in those of the operator's variable.
+fn preference(text: &str) -> Option<LatestPreference> {
+    match text.to_ascii_lowercase().as_str() {
+        "update" | "true" => Some(LatestPreference::Update),
+        "notify" | "false" => Some(LatestPreference::Notify),
+        _ => None,
     }
 }
 
@@ -133,6 +169,22 @@ mod tests {
         let flags = TerminalFlags { frontier: Some("17".to_owned()), ..TerminalFlags::default() };
         let message = flags.check().unwrap_err().to_string();
         assert_eq!(message, "VERSIONS_FRONTIER (or --frontier) is \"17\", expected a whole number up to 16");
+    }
+
+    #[test]
+    fn latest_is_said_in_the_words_of_handlers_or_of_the_operators_variable() {
+        let check = |given: &str, expected: Result<LatestPreference, &str>| {
+            let flags = TerminalFlags { latest: Some(given.to_owned()), ..TerminalFlags::default() };
+            let found = flags.check().map(|terminal| terminal.config.latest).map_err(|err| err.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{given}");
+        };
+        check("update", Ok(LatestPreference::Update));
+        check("Notify", Ok(LatestPreference::Notify));
+        check("TRUE", Ok(LatestPreference::Update));
+        check("false", Ok(LatestPreference::Notify));
+        check(" ", Ok(LatestPreference::Notify));
+        let wrong = "LATEST_PREFERENCE (or --latest) is \"yes\", expected update or true, or notify or false";
+        check("yes", Err(wrong));
     }
 
     #[test]

@@ -21,15 +21,16 @@ const GITLAB_COM: &str = "https://gitlab.com";
 
 /// What the operator's configuration adds to one plugin.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Defaults {
-    pub(super) settings: Settings,
+pub(crate) struct Defaults {
+    pub(crate) settings: Settings,
     pub(super) origin: Option<Origin>,
     token: Option<(Secret, Origin)>,
+    is_gitlab: bool,
 }
 
 impl Defaults {
     /// Those for the Plugin called `name`.
-    pub(super) fn of(name: &str, config: &Config) -> Self {
+    pub(crate) fn of(name: &str, config: &Config) -> Self {
         if name != GITLAB {
             return Self::default();
         }
@@ -38,11 +39,16 @@ impl Defaults {
         let settings = [("baseUrl", url), ("project", gitlab.project.clone())];
         let settings = settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect();
         let home = origin.clone().or_else(|| Origin::parse(GITLAB_COM).ok());
-        Self { settings, origin, token: gitlab.token.clone().zip(home) }
+        Self { settings, origin, token: gitlab.token.clone().zip(home), is_gitlab: true }
+    }
+
+    /// Whether the token, if there were one, would have a place in the component.
+    pub(crate) fn takes_token(&self, manifest: &Manifest) -> bool {
+        self.is_gitlab && manifest.slots.iter().any(|slot| slot.name == TOKEN_SLOT)
     }
 
     /// The token, bound to the one GitLab that it is for; none if the component has no slot for it.
-    pub(super) fn credential(&self, manifest: &Manifest) -> Option<BoundCredential> {
+    pub(crate) fn credential(&self, manifest: &Manifest) -> Option<BoundCredential> {
         let (token, origin) = self.token.as_ref()?;
         let slot = manifest.slots.iter().find(|slot| slot.name == TOKEN_SLOT)?;
         Some(BoundCredential {

@@ -46,6 +46,13 @@ impl Serving {
         Self { name, component, revision, settings, granted: granted.origins, realms: granted.realms, credentials }
     }
 
+    /// A component that serves a single run of a tool: nobody but whoever runs it grants anything, there is no Plugin object, and settings
+    /// and credentials come with each question.
+    pub fn for_one_run(name: String, component: Component, granted: Grants, realms: Vec<RealmBinding>) -> Self {
+        let granted = Granted { origins: granted, secrets: Vec::new(), realms };
+        Self::new(name, component, Settings::new(), granted, Vec::new())
+    }
+
     /// Whether using `other` instead would make no difference.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.component.digest() == other.component.digest()

@@ -195,11 +195,7 @@ fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
     if let Some(update) = update {
         let digest = update.digest.as_ref().filter(|_| image.digest().is_some());
         if image.digest().is_some() && digest.is_none() {
-            let message = format!(
-                "the image {} is pinned to a digest, and the registry does not tell the digest of {}; use another registry plugin, \
-                 or take the digest out of the image",
-                container.image, update.tag
-            );
+            let message = digest_unknown(&container.image, &update.tag);
             decision.problems.push(ContainerProblem::of_user(&status.name, "DigestUnknown", message));
         } else {
             decision.change(container, &image, &update.tag, digest);
@@ -215,6 +211,14 @@ fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
         // Nothing to report any more; should it come back, it is news again.
         (None, _) => status.reported = None,
     }
+}
+
+/// Why an image that is pinned to a digest cannot be updated to a tag without one.
+pub(crate) fn digest_unknown(image: &str, tag: &str) -> String {
+    format!(
+        "the image {image} is pinned to a digest, and the registry does not tell the digest of {tag}; use another registry plugin, or \
+         take the digest out of the image"
+    )
 }
 
 /// A container whose tag moves.

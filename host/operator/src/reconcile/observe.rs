@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use k8supdater_core::image::{Digest, ImageReference};
+use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::moving::RunningImage;
 use k8supdater_core::policy::{Platform, Tagged};
 use k8supdater_runtime::manifest::Kind;
@@ -24,7 +24,7 @@ pub use problem::Problem;
 use super::Context;
 use super::validate::{Plan, PluginUse, Target};
 use crate::credentials::Wallet;
-use crate::registry::{Detail, Inquiry, ParseError, parse};
+use crate::registry::{Inquiry, ParseError, parse};
 use crate::workload::WorkloadError;
 use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
 use crate::workload::patch::Template;
@@ -32,7 +32,7 @@ use crate::workload::pods::running;
 use crate::workload::rollout::{Rollout, rollout};
 
 /// The one tag that always moves, and that is meant where there is none.
-const LATEST: &str = "latest";
+pub(crate) const LATEST: &str = "latest";
 
 /// How long the images behind a tag are taken to stay, as long as nothing says otherwise. Asking for them may count as a pull.
 const KEPT: Duration = Duration::from_hours(24);
@@ -187,26 +187,13 @@ impl Look<'_> {
         tag: String,
         inquiry: &Inquiry,
     ) -> Result<Moving, Problem> {
-        let registries = &self.ctx.registries;
-        let digest = registries.digest(inquiry, &tag, self.target.interval).await?.digest;
         let running = match image.digest() {
             Some(pinned) => vec![RunningImage { digest: pinned.clone() }],
             None => running(self.pods().await?, &container.name),
         };
-        // What pods run may be the image for their platform behind the index that the tag points at: worth a look only where they differ.
-        let differs = |digest: &Digest| running.iter().any(|running| running.digest != *digest);
-        let members = match &digest {
-            Some(digest) if differs(digest) => {
-                let is_of_digest = |detail: &Detail| detail.digest.as_ref() == Some(digest);
-                let mut detail = registries.images(inquiry, &tag, KEPT).await?;
-                if !is_of_digest(&detail) {
-                    detail = registries.images(inquiry, &tag, Duration::ZERO).await?;
-                }
-                if is_of_digest(&detail) { detail.members } else { Vec::new() }
-            }
-            _ => Vec::new(),
-        };
-        Ok(Moving { image, tag, registry: digest, members, running, preference: plan.latest.preference })
+        let preference = plan.latest.preference;
+        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference };
+        Ok(moving.look_up(&self.ctx.registries, inquiry, self.target.interval).await?)
     }
 
     async fn pods(&self) -> Result<&Vec<Pod>, Problem> {

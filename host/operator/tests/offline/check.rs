@@ -1,3 +1,8 @@
+/// Logins, tokens, and what is said where they are refused.
+mod accounts;
+/// Pinned images, platforms, flavors, and handlers that contradict each other.
+mod decisions;
+
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -58,7 +63,17 @@ impl Scene {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_k8supdater"));
         command.arg("check").args(args).current_dir(self.directory.path()).stdin(Stdio::null());
-        for variable in ["VERSIONS_FRONTIER", "K8SUPDATER_LOG", "K8SUPDATER_PROXY", "K8SUPDATER_CA_FILE", "RUST_LOG"] {
+        for variable in [
+            "VERSIONS_FRONTIER",
+            "LATEST_PREFERENCE",
+            "GITLAB_BASE_URL",
+            "GITLAB_TOKEN",
+            "GITLAB_PROJECT_ID",
+            "K8SUPDATER_LOG",
+            "K8SUPDATER_PROXY",
+            "K8SUPDATER_CA_FILE",
+            "RUST_LOG",
+        ] {
             command.env_remove(variable);
         }
         command.env("K8SUPDATER_PLUGINS", plugin("registry-oci").parent().unwrap());
@@ -273,7 +288,7 @@ async fn logins_come_from_the_docker_configuration() {
     let scene = Scene::new().await;
     let image = scene.registry.image("team/web", "1.2.3");
     scene.registry.require_login("robot", CANARY);
-    scene.check(&[&image]).await.has(1, &["the registry wants a login, and no file has none for it"]);
+    scene.check(&[&image]).await.has(1, &["the registry wants a login, and there is no Docker configuration"]);
     let file = scene.file(".docker/config.json", &login(CANARY));
     scene.check(&[&image]).await.has(0, &["1.3.0"]);
     let wrong = scene.file("wrong.json", &login("canary-wrong"));

@@ -1,6 +1,9 @@
-//! From images to findings: loads the plugins that are needed, lists each repository once, and has the rules of the operator decide.
+//! From images to findings: loads the plugins that are needed, asks the registries, and has the rules of the operator decide.
+//!
+//! The questions and the decisions are those of a reconcile: [`Registries`] lists each repository once, [`Tags`] and [`Moving`] look
+//! closer where it matters. What is different is who answers for it: settings, grants and logins come from whoever runs the command.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,30 +11,34 @@ use futures::StreamExt;
 use futures::stream;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::origin::{Grant, Grants, Origin};
+use k8supdater_core::policy::Tagged;
 use k8supdater_core::policy::decide;
+use k8supdater_core::policy::moving::{MovingRuling, MovingTag, PullPolicy, RunningImage, decide_moving};
 use k8supdater_core::pull_secret;
-use k8supdater_egress::{Client, RealmBinding, Scope};
+use k8supdater_egress::RealmBinding;
 use k8supdater_runtime::Component;
 use k8supdater_runtime::manifest::Kind;
-use k8supdater_runtime::wit::exchange::Error as PluginError;
-use k8supdater_runtime::wit::registry::{Question, Repository};
 use serde_json::{Value, json};
-use tracing::debug;
 
 use super::docker_config::DockerConfig;
-use super::finding::{Failure, Finding, Judged, Rules, Subject};
+use super::finding::{Failure, Finding, Followed, Judged, Rules, Subject};
+use super::logins::{self, Keeper};
+use super::remedy::{self, Circumstances};
 use super::shelf::{self, Shelf, ShelfError};
 use crate::api::versioning_handler::Settings;
-use crate::exchange::{self, ExchangeError};
+use crate::config::Config;
 use crate::failure::chain;
-use crate::login::{self, Logins, Unfit};
+use crate::login;
+use crate::plugin::{Defaults, Serving};
+use crate::reconcile::decide::digest_unknown;
+use crate::reconcile::observe::{LATEST, Moving, Problem, Tags};
 use crate::reconcile::validate::PluginUse;
-use crate::registry::{ListCause, ListError, Listing, ParseError, parse};
+use crate::registry::{Inquiry, ListError, ParseError, Registries, parse};
 
-/// Most repositories that are listed at the same time. More would wait for one another in the client, within the time of their requests.
+/// Most images that are judged at the same time. More would wait for one another in the client, within the time of their requests.
 const MOST_AT_ONCE: usize = 16;
-/// The tag that a reference without one means, and that never is a version.
-const LATEST: &str = "latest";
+/// How old an answer may be: longer than any run, so that nothing is asked twice.
+const WHOLE_RUN: Duration = Duration::from_hours(24);
 /// The setting with which plugins speak http instead of https.
 const PLAIN_HTTP: &str = "plainHttp";
 
@@ -39,12 +46,16 @@ const PLAIN_HTTP: &str = "plainHttp";
 pub(super) struct Asker {
     /// Where plugins are.
     pub shelf: Shelf,
-    /// The way out.
-    pub egress: Client,
+    /// What is known about registries, and the way out to them.
+    pub registries: Registries,
     /// Logins.
     pub docker: DockerConfig,
+    /// What the environment says about single plugins.
+    pub config: Config,
     /// What is granted beside what plugins ask for.
     pub granted: Vec<Grant>,
+    /// Whether updates of images in files will be written.
+    pub is_writing: bool,
     /// Tells the user what went wrong without stopping the rest.
     pub warn: fn(&str),
 }
@@ -56,19 +67,19 @@ struct Asked<'a> {
     image: ImageReference,
     tag: String,
     rules: &'a Rules,
+    is_in_file: bool,
 }
 
-/// What makes two listings the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ListingKey {
-    plugin: String,
-    registry: String,
-    repository: String,
-    settings: String,
+/// Whom to ask about an image, and what to know if they do not answer.
+struct Question {
+    inquiry: Inquiry,
+    circumstances: Circumstances,
 }
 
 /// Plugins by kind and name.
 type Loaded = HashMap<(Kind, String), Result<Component, Failure>>;
+/// Registry plugins by name and settings. Others with the same would be asked the same once more.
+type Servings = BTreeMap<(String, String), Arc<Serving>>;
 
 impl Asker {
     /// Finds out about every one of `subjects`, in the same order.
@@ -89,11 +100,20 @@ impl Asker {
         for warning in self.docker.ask_helpers(asked.iter().map(|asked| &asked.image)).await {
             (self.warn)(&warning);
         }
-        let listings = self.list_all(&asked, &plugins).await;
-        for asked in &asked {
-            let finding = self.judge(asked, &plugins, &listings).await.unwrap_or_else(Finding::Failed);
-            if let Some(place) = findings.get_mut(asked.place) {
-                *place = Some(finding);
+        let realms: Vec<RealmBinding> = asked.iter().filter_map(|asked| realms(&asked.image)).collect();
+        let mut servings = Servings::new();
+        let questions: Vec<_> =
+            asked.iter().map(|asked| (asked, self.question(asked, &plugins, &realms, &mut servings))).collect();
+        let judging = stream::iter(questions).map(|(asked, question)| {
+            let (this, plugins) = (&*self, &plugins);
+            async move {
+                let finding = this.judge(asked, plugins, question).await;
+                (asked.place, finding.unwrap_or_else(Finding::Failed))
+            }
+        });
+        for (place, finding) in judging.buffer_unordered(MOST_AT_ONCE).collect::<Vec<_>>().await {
+            if let Some(found) = findings.get_mut(place) {
+                *found = Some(finding);
             }
         }
         let unasked = || Finding::Ignored("it was not looked at".to_owned());
@@ -122,190 +142,162 @@ impl Asker {
         Ok(loaded)
     }
 
-    /// Lists every repository that is asked about, once for each plugin and settings.
-    async fn list_all(
+    /// Whom to ask about an image, with which settings and credentials.
+    fn question(
         &self,
-        asked: &[Asked<'_>],
+        asked: &Asked<'_>,
         plugins: &Loaded,
-    ) -> BTreeMap<ListingKey, Result<Arc<Listing>, Failure>> {
-        let mut jobs = BTreeMap::new();
-        for asked in asked {
-            if let Ok((component, key)) = self.listing_key(asked, plugins) {
-                jobs.entry(key).or_insert((component, &asked.image));
-            }
-        }
-        stream::iter(jobs)
-            .map(|(key, (component, image))| async move {
-                let listing = self.list(component, image, &key).await;
-                (key, listing.map(Arc::new))
-            })
-            .buffer_unordered(MOST_AT_ONCE)
-            .collect()
-            .await
-    }
-
-    fn listing_key<'a>(&self, asked: &Asked<'_>, plugins: &'a Loaded) -> Result<(&'a Component, ListingKey), Failure> {
-        let PluginUse { plugin, settings } = &asked.rules.registry;
+        realms: &[RealmBinding],
+        servings: &mut Servings,
+    ) -> Result<Question, Failure> {
+        let Asked { image, rules, .. } = asked;
+        let PluginUse { plugin, settings: given } = &rules.registry;
         let component = component(plugins, Kind::Registry, plugin)?;
-        let mut settings = settings.clone();
-        let grants = shelf::grants(component, &json!(settings), &self.granted);
-        if is_granted_plain(&asked.image, &grants) && knows(component, PLAIN_HTTP) {
+        let manifest = component.manifest();
+        let defaults = Defaults::of(shelf::bare(plugin, Kind::Registry), &self.config);
+        let mut settings = defaults.settings.clone();
+        settings.extend(given.clone());
+        if is_granted_plain(image, &shelf::grants(component, &json!(settings), &self.granted))
+            && knows(component, PLAIN_HTTP)
+        {
             settings.entry(PLAIN_HTTP.to_owned()).or_insert(Value::Bool(true));
         }
-        let key = ListingKey {
-            plugin: plugin.clone(),
-            registry: asked.image.registry().to_owned(),
-            repository: asked.image.repository().to_owned(),
-            settings: to_settings(component, plugin, &settings)?,
+        let settings = to_settings(component, plugin, &settings)?;
+        let serving = servings.entry((plugin.clone(), settings.clone())).or_insert_with(|| {
+            let settings = serde_json::from_str(&settings).unwrap_or_default();
+            let granted = shelf::granted(component, &settings, &self.granted);
+            Arc::new(Serving::for_one_run(plugin.clone(), component.clone(), granted, realms.to_vec()))
+        });
+        let circumstances = Circumstances {
+            image: image.clone(),
+            grants: serving.scope(image, &settings).grants.clone(),
+            keeper: Keeper::of(manifest, &defaults, image),
+            docker_config: self.docker.name(),
         };
-        Ok((component, key))
-    }
-
-    /// The tags of one repository, with the first login that the registry does not refuse.
-    async fn list(&self, component: &Component, image: &ImageReference, key: &ListingKey) -> Result<Listing, Failure> {
-        let repository = Repository { registry: key.registry.clone(), name: key.repository.clone() };
-        let settings = serde_json::from_str(&key.settings).unwrap_or_default();
-        let grants = shelf::grants(component, &settings, &self.granted);
-        let logins = Logins::of(self.docker.entries(), image, &component.manifest().slots, &grants);
-        let mut attempts: Vec<_> = logins.attempts.iter().map(|attempt| attempt.credentials.clone()).collect();
-        if attempts.is_empty() {
-            attempts.push(Vec::new());
-        }
-        let mut outcome = Err(ExchangeError::Plugin(PluginError::Unauthorized));
-        for credentials in attempts {
-            let scope = Arc::new(Scope {
-                grants: grants.clone(),
-                registry: Origin::registry(image.registry()).ok(),
-                credentials,
-                realms: realms(image),
-                limits: k8supdater_egress::Limits::default(),
-            });
-            let question = Question::Tags(None);
-            outcome = exchange::ask(component, &self.egress, &scope, &repository, &question, &key.settings).await;
-            if !matches!(outcome, Err(ExchangeError::Plugin(PluginError::Unauthorized))) {
-                break;
-            }
-        }
-        match outcome {
-            Ok(answer) => {
-                debug!(repository = %image.name(), plugin = %key.plugin, tags = answer.tags.len(), "repository listed");
-                Ok(Listing::new(answer.tags))
-            }
-            Err(err) => Err(self.failure(err, image, &key.plugin, &logins, &grants)),
-        }
-    }
-
-    /// The operator's words for a failed listing, with the remedies that there are at a terminal.
-    fn failure(
-        &self,
-        err: ExchangeError,
-        image: &ImageReference,
-        plugin: &str,
-        logins: &Logins,
-        grants: &Grants,
-    ) -> Failure {
-        let remedy = match &err {
-            ExchangeError::Plugin(PluginError::Unauthorized) => Some(self.login_remedy(image, logins)),
-            ExchangeError::Plugin(PluginError::Other(_)) => grant_remedy(image, grants),
-            ExchangeError::Plugin(PluginError::Unavailable(_)) if is_of_one_network(image) => {
-                grant_remedy(image, grants)
-            }
-            _ => None,
-        };
-        let is_unauthorized = matches!(err, ExchangeError::Plugin(PluginError::Unauthorized));
-        let err = ListError {
-            subject: format!("list the tags of {}", image.name()),
-            plugin: plugin.to_owned(),
-            cause: Arc::new(ListCause::Exchange(err)),
-            wait: Duration::ZERO,
-        };
-        let message = match remedy {
-            // The operator's remedy is a Secret.
-            Some(remedy) if is_unauthorized => format!("{err}: {remedy}"),
-            Some(remedy) => format!("{}; {remedy}", chain(&err)),
-            None => chain(&err),
-        };
-        Failure { reason: err.reason(), message }
-    }
-
-    fn login_remedy(&self, image: &ImageReference, logins: &Logins) -> String {
-        let host = image.registry();
-        let file = self.docker.path.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
-        let patterns: BTreeSet<&str> = logins.attempts.iter().map(|attempt| attempt.pattern.as_str()).collect();
-        if !patterns.is_empty() {
-            let patterns = patterns.into_iter().collect::<Vec<_>>().join(", ");
-            return format!(
-                "the registry refused the login for {patterns} from {file}; log in again with \"docker login {host}\""
-            );
-        }
-        match logins.unusable.first().map(|unusable| unusable.why) {
-            Some(Unfit::IdentityToken) => format!(
-                "the registry wants a login, and that for it from {file} is an identity token, which cannot be used here; log in \
-                 with a password or access token"
-            ),
-            Some(Unfit::NoSlot) => {
-                "the registry wants a login, and the plugin has no credential slot for one from a Docker configuration"
-                    .to_owned()
-            }
-            None => format!(
-                "the registry wants a login, and {file} has none for it; log in with \"docker login {host}\", or name another file \
-                 with --docker-config"
-            ),
-        }
+        let credentials = logins::credentials(&self.docker, image, manifest, &circumstances.grants, &defaults);
+        let inquiry = Inquiry::new(Arc::clone(serving), image.clone(), settings, credentials);
+        Ok(Question { inquiry, circumstances })
     }
 
     async fn judge(
         &self,
         asked: &Asked<'_>,
         plugins: &Loaded,
-        listings: &BTreeMap<ListingKey, Result<Arc<Listing>, Failure>>,
+        question: Result<Question, Failure>,
     ) -> Result<Finding, Failure> {
-        let PluginUse { plugin, settings } = &asked.rules.parser;
+        let Asked { image, tag, rules, .. } = asked;
+        let PluginUse { plugin, settings } = &rules.parser;
         let parser = component(plugins, Kind::VersionParser, plugin)?;
         let settings = to_settings(parser, plugin, settings)?;
-        let parse_failed = |cause: ParseError| Failure {
-            reason: match &cause {
-                ParseError::Call(err) => err.reason(),
-                ParseError::Settings(_) => "InvalidSettings",
-            },
-            message: format!("cannot read tags as versions with plugin {plugin}: {}", chain(&cause)),
-        };
-        let current = parse(parser, vec![asked.tag.clone()], &settings).await.map_err(parse_failed)?;
-        let Some(current) = current.first().filter(|current| current.version.is_some()) else {
-            let tag = &asked.tag;
-            let why = format!(
+        if tag != LATEST {
+            let parsed = parse(parser, vec![tag.clone()], &settings).await.map_err(|cause| unparsed(plugin, cause))?;
+            if let Some(current) = parsed.first().filter(|current| current.version.is_some()) {
+                return self.choose(asked, parser, &settings, current.clone(), &question?).await;
+            }
+            if !rules.latest.follows_any {
+                let why = format!("has the tag {tag}, which plugin {plugin} does not read as a version");
+                return Err(Failure::of(&Problem::NoVersion { image: image.to_string(), why }));
+            }
+        }
+        match image.digest() {
+            Some(pinned) => {
+                let running = vec![RunningImage { digest: pinned.clone() }];
+                self.follow(asked, running, &question?).await
+            }
+            None => Ok(Finding::Moves(format!(
                 "plugin {plugin} does not read {tag} as a version; if it moves, only a cluster knows what runs"
-            );
-            return Ok(Finding::Moves(why));
-        };
-        let (_, key) = self.listing_key(asked, plugins)?;
-        let listing = listings.get(&key).cloned().unwrap_or_else(|| {
-            Err(Failure { reason: "RegistryFailed", message: format!("{} was not listed", asked.image.name()) })
-        })?;
-        let candidates = listing.versions(parser, &settings).await.map_err(parse_failed)?;
-        let mut current = current.clone();
-        current.digest =
-            candidates.iter().find(|listed| listed.tag == current.tag).and_then(|listed| listed.digest.clone());
-        let policy = asked.rules.policy.clone();
+            ))),
+        }
+    }
+
+    /// For a tag that is a version: which of the others is next.
+    async fn choose(
+        &self,
+        asked: &Asked<'_>,
+        parser: &Component,
+        settings: &str,
+        mut current: Tagged,
+        question: &Question,
+    ) -> Result<Finding, Failure> {
+        let Asked { image, rules, .. } = asked;
+        let Question { inquiry, circumstances } = question;
+        let failed = |err: ListError| remedy::failure(&err, circumstances);
+        let listing = self.registries.list_tags(inquiry, WHOLE_RUN).await.map_err(failed)?;
+        let candidates = listing.versions(parser, settings).await;
+        let candidates = candidates.map_err(|cause| unparsed(&rules.parser.plugin, cause))?;
+        let listed = || listing.detail(&current.tag).and_then(|detail| detail.digest);
+        current.digest = image.digest().cloned().or_else(listed);
+        let tags = Tags { image: image.clone(), policy: rules.policy.clone(), current, candidates };
+        let Tags { image, policy, current, candidates } = tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
         let ruling = decide(&policy, &current, &candidates);
-        Ok(Finding::Judged(Box::new(Judged { image: asked.image.clone(), policy, current, candidates, ruling })))
+        let judged = Judged { image, policy, current, candidates, ruling };
+        if let Some(update) = judged.update() {
+            if judged.image.digest().is_some() && update.digest.is_none() {
+                let message = digest_unknown(&judged.image.to_string(), &update.tag);
+                return Err(Failure { reason: "DigestUnknown", message });
+            }
+            if self.is_writing && asked.is_in_file {
+                // Registries list tags that they cannot serve.
+                let shown = self.registries.digest(inquiry, &update.tag, WHOLE_RUN).await;
+                shown.map_err(|err| Failure { reason: "TagNotUsable", ..failed(err) })?;
+            }
+        }
+        Ok(Finding::Judged(Box::new(judged)))
+    }
+
+    /// For a tag that moves: whether it still points at what the image is pinned to.
+    async fn follow(
+        &self,
+        asked: &Asked<'_>,
+        running: Vec<RunningImage>,
+        question: &Question,
+    ) -> Result<Finding, Failure> {
+        let Asked { image, tag, rules, .. } = asked;
+        let Question { inquiry, circumstances } = question;
+        let preference = rules.latest.preference;
+        let (image, tag) = (image.clone(), tag.clone());
+        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference };
+        let moving = moving.look_up(&self.registries, inquiry, WHOLE_RUN).await;
+        let Moving { image, tag, registry, members, running, preference } =
+            moving.map_err(|err| remedy::failure(&err, circumstances))?;
+        let ruling = decide_moving(&MovingTag {
+            registry: registry.as_ref(),
+            index_members: &members,
+            running: &running,
+            restarted_for: None,
+            preference,
+            // Another digest in the image is another image, which is pulled whatever the policy says.
+            pull_policy: PullPolicy::Always,
+        });
+        match ruling {
+            MovingRuling::Unknown { why } | MovingRuling::CannotPull { why } => {
+                let message = format!("whether the tag {tag} has moved is not known: {why}");
+                Err(Failure { reason: "DigestUnknown", message })
+            }
+            ruling @ (MovingRuling::UpToDate | MovingRuling::Restart { .. } | MovingRuling::Notify { .. }) => {
+                Ok(Finding::Followed(Box::new(Followed { image, tag, ruling })))
+            }
+        }
     }
 }
 
 /// The question about a subject, or what can be said of it without asking anybody.
 fn classify(place: usize, subject: &Subject) -> Result<Asked<'_>, Finding> {
     let rules = subject.rules.as_ref().map_err(Clone::clone)?;
-    let image: ImageReference = subject.image.parse().map_err(|err| {
-        let message = format!("the image {:?} is no image reference: {err}", subject.image);
-        Finding::Failed(Failure { reason: "InvalidImage", message })
+    let image: ImageReference = subject.image.parse().map_err(|cause| {
+        let image = subject.image.clone();
+        Finding::Failed(Failure::of(&Problem::Image { image, cause }))
     })?;
-    if image.digest().is_some() {
-        return Err(Finding::Ignored("it is pinned to a digest".to_owned()));
-    }
-    match image.tag() {
-        None => Err(Finding::Moves("it has no tag, which means latest; only a cluster knows what runs".to_owned())),
-        Some(LATEST) => Err(Finding::Moves("the tag moves; only a cluster knows what runs".to_owned())),
-        Some(tag) => Ok(Asked { place, tag: tag.to_owned(), image, rules }),
+    match (image.tag(), image.digest()) {
+        (None, Some(_)) => Err(Finding::Ignored("it is pinned to a digest and has no tag".to_owned())),
+        (None, None) => {
+            Err(Finding::Moves("it has no tag, which means latest; only a cluster knows what runs".to_owned()))
+        }
+        (Some(LATEST), None) => Err(Finding::Moves("the tag moves; only a cluster knows what runs".to_owned())),
+        (Some(tag), _) => {
+            let (tag, is_in_file) = (tag.to_owned(), subject.place.is_some());
+            Ok(Asked { place, image, tag, rules, is_in_file })
+        }
     }
 }
 
@@ -318,10 +310,11 @@ fn component<'a>(plugins: &'a Loaded, kind: Kind, name: &str) -> Result<&'a Comp
 }
 
 fn to_settings(component: &Component, plugin: &str, given: &Settings) -> Result<String, Failure> {
-    component.settings(&json!(given)).map_err(|err| Failure {
-        reason: "InvalidSettings",
-        message: format!("the settings for plugin {plugin} are refused: {}", chain(&err)),
-    })
+    component.settings(&json!(given)).map_err(|cause| Failure::of(&Problem::settings(plugin, cause)))
+}
+
+fn unparsed(plugin: &str, cause: ParseError) -> Failure {
+    Failure::of(&Problem::Parse { plugin: plugin.to_owned(), cause })
 }
 
 /// Whether somebody granted the registry of `image` without TLS.
@@ -335,24 +328,8 @@ fn knows(component: &Component, setting: &str) -> bool {
     component.manifest().settings.get("properties").is_some_and(|properties| properties.get(setting).is_some())
 }
 
-/// Whether the name of its registry looks like one that is known in some network only.
-fn is_of_one_network(image: &ImageReference) -> bool {
-    image.registry().contains(':') || !image.registry().contains('.')
-}
-
-/// What to grant for the registry of `image`, if it is not granted by name yet.
-fn grant_remedy(image: &ImageReference, grants: &Grants) -> Option<String> {
-    let registry = Origin::registry(image.registry()).ok()?;
-    let plain = login::plain_http(image)?;
-    let is_granted = [&registry, &plain].into_iter().any(|origin| grants.names(origin, Some(&registry)));
-    (!is_granted).then(|| {
-        format!("a registry at a private address needs --grant {registry}, and one without TLS --grant {plain}")
-    })
-}
-
 /// The token services of the registry of `image` on hosts of their own.
-fn realms(image: &ImageReference) -> Vec<RealmBinding> {
-    let recipients = pull_secret::recipients(image).ok();
-    let realm = recipients.and_then(|recipients| Some((recipients.registry, recipients.realm?)));
-    realm.into_iter().map(|(registry, realm)| RealmBinding { registry, realm }).collect()
+fn realms(image: &ImageReference) -> Option<RealmBinding> {
+    let recipients = pull_secret::recipients(image).ok()?;
+    Some(RealmBinding { registry: recipients.registry, realm: recipients.realm? })
 }

@@ -38,7 +38,7 @@ const TOKEN_USER: &str = "<token>";
 #[derive(Debug, Default)]
 pub(super) struct DockerConfig {
     /// The file, if there is one.
-    pub path: Option<PathBuf>,
+    path: Option<PathBuf>,
     entries: Vec<Entry>,
     helpers: Helpers,
 }
@@ -129,6 +129,11 @@ impl DockerConfig {
         warnings
     }
 
+    /// The file, if there is one, as messages name it.
+    pub(super) fn name(&self) -> Option<String> {
+        self.path.as_ref().map(|path| path.display().to_string())
+    }
+
     /// All logins, to be [selected](pull_secret::select) from.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
@@ -194,6 +199,14 @@ async fn run(program: &str, server: &str) -> std::io::Result<std::process::Outpu
         let _ = stdin.write_all(server.as_bytes()).await;
     }
     child.wait_with_output().await
+}
+
+#[cfg(test)]
+impl DockerConfig {
+    /// One with these `entries`, as if from a file.
+    pub(super) fn of(entries: Vec<Entry>) -> Self {
+        Self { path: Some("config.json".into()), entries, ..Self::default() }
+    }
 }
 
 #[cfg(test)]

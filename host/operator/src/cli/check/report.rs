@@ -1,11 +1,11 @@
 //! What was found, as tables for people and as JSON for programs. Pure.
 
-use k8supdater_core::policy::Tagged;
+use k8supdater_core::image::Digest;
 use serde::Serialize;
 
 use super::edit::Plan;
 use super::files::Unreadable;
-use super::finding::{Finding, Judged, Row};
+use super::finding::{Finding, Judged, Row, Version};
 use crate::cli::table::{Table, printable};
 use crate::cli::verdicts;
 
@@ -26,14 +26,13 @@ pub(super) fn text(rows: &[Row], detail: Detail) -> String {
     let mut table = Table::new(heading.get(skipped..).unwrap_or_default());
     for row in rows {
         let place = row.subject.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
-        let judged = row.finding.judged();
-        let tag = |tagged: Option<&Tagged>| tagged.map(|tagged| tagged.tag.clone()).unwrap_or_default();
+        let (name, current) = parts_of(&row.subject.image);
         let cells = [
             place.unwrap_or_default(),
-            name(&row.subject.image),
-            current(&row.subject.image),
-            tag(judged.and_then(Judged::update)),
-            tag(judged.and_then(Judged::available)),
+            name,
+            current,
+            row.finding.update().map(shown).unwrap_or_default(),
+            row.finding.available().map(|(available, _)| shown(available)).unwrap_or_default(),
             note(row),
         ];
         table.push(cells.into_iter().skip(skipped));
@@ -63,18 +62,30 @@ fn distinct(rows: &[Row]) -> Vec<&Judged> {
     distinct
 }
 
-/// The image without its tag, as it is written.
-fn name(image: &str) -> String {
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') && !name.contains('@') => name.to_owned(),
-        _ => image.to_owned(),
-    }
+/// How many digits of a hash are shown: as many as Docker shows of an ID, enough to tell two apart.
+const SHOWN_DIGITS: usize = 12;
+
+/// The image without its tag and digest, as it is written, and these.
+fn parts_of(image: &str) -> (String, String) {
+    let (tagged, digest) = image.split_once('@').map_or((image, None), |(tagged, digest)| (tagged, Some(digest)));
+    let (name, tag) = match tagged.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (tagged, ""),
+    };
+    let digest = digest.map(|digest| format!("@{}", shorten(digest))).unwrap_or_default();
+    (name.to_owned(), format!("{tag}{digest}"))
 }
 
-fn current(image: &str) -> String {
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') && !name.contains('@') => tag.to_owned(),
-        _ => String::new(),
+fn shown(version: Version<'_>) -> String {
+    let digest = version.digest.map(|digest| format!("@{}", shorten(&digest.to_string()))).unwrap_or_default();
+    format!("{}{digest}", version.tag)
+}
+
+/// A digest, or what stands in the place of one, as far as it is shown to people.
+fn shorten(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, hash)) => format!("{algorithm}:{}", hash.chars().take(SHOWN_DIGITS).collect::<String>()),
+        None => digest.to_owned(),
     }
 }
 
@@ -83,14 +94,13 @@ fn note(row: &Row) -> String {
     match &row.finding {
         Finding::Failed(failure) => failure.message.clone(),
         Finding::Moves(why) | Finding::Ignored(why) => why.clone(),
-        Finding::Judged(judged) => {
+        Finding::Judged(_) | Finding::Followed(_) => {
             let written = match row.written {
                 None | Some(Plan::Keep) => None,
                 Some(Plan::Replace) => Some("written".to_owned()),
                 Some(Plan::Refuse(why)) => Some(format!("not written: {why}")),
             };
-            let available = judged.available().zip(judged.why_not());
-            let available = available.map(|(available, why)| format!("{}: {why}", available.tag));
+            let available = row.finding.available().map(|(available, why)| format!("{}: {why}", available.tag));
             written.into_iter().chain(available).collect::<Vec<_>>().join("; ")
         }
     }
@@ -129,6 +139,8 @@ struct ImageReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<UpdateReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     available: Option<AvailableReport<'a>>,
@@ -155,6 +167,8 @@ struct PlaceReport<'a> {
 #[serde(rename_all = "camelCase")]
 struct UpdateReport<'a> {
     tag: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     image: String,
     written: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +178,8 @@ struct UpdateReport<'a> {
 #[derive(Serialize)]
 struct AvailableReport<'a> {
     tag: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     why: String,
 }
 
@@ -183,10 +199,10 @@ struct CandidateReport<'a> {
 
 impl<'a> ImageReport<'a> {
     fn new(row: &'a Row, detail: Detail) -> Self {
-        let judged = row.finding.judged();
-        let (update, available) = (judged.and_then(Judged::update), judged.and_then(Judged::available));
+        let (current, update, available) = (row.finding.current(), row.finding.update(), row.finding.available());
+        let digest = |version: Version<'_>| version.digest.map(Digest::to_string);
         let (status, note, error) = match &row.finding {
-            Finding::Judged(_) => (status(update.is_some(), available.is_some()), None, None),
+            Finding::Judged(_) | Finding::Followed(_) => (status(update.is_some(), available.is_some()), None, None),
             Finding::Moves(why) => ("moving", Some(why.as_str()), None),
             Finding::Ignored(why) => ("ignored", Some(why.as_str()), None),
             Finding::Failed(failure) => {
@@ -204,23 +220,26 @@ impl<'a> ImageReport<'a> {
                 container: &place.container,
             }),
             status,
-            current: judged.map(|judged| judged.current.tag.as_str()),
+            current: current.map(|current| current.tag),
+            digest: current.and_then(digest),
             update: update.map(|update| UpdateReport {
-                tag: &update.tag,
-                image: judged.and_then(Judged::updated_image).unwrap_or_default(),
+                tag: update.tag,
+                digest: digest(update),
+                image: row.finding.updated_image().unwrap_or_default(),
                 written: row.written == Some(Plan::Replace),
                 not_written: match row.written {
                     Some(Plan::Refuse(why)) => Some(why.to_string()),
                     None | Some(Plan::Keep | Plan::Replace) => None,
                 },
             }),
-            available: available.map(|available| AvailableReport {
-                tag: &available.tag,
-                why: judged.and_then(Judged::why_not).unwrap_or_default(),
+            available: available.map(|(available, why)| AvailableReport {
+                tag: available.tag,
+                digest: digest(available),
+                why,
             }),
             note,
             error,
-            candidates: judged.filter(|_| detail == Detail::Candidates).map(candidates),
+            candidates: row.finding.judged().filter(|_| detail == Detail::Candidates).map(candidates),
         }
     }
 }
@@ -254,12 +273,14 @@ mod tests {
     #[test]
     fn names_and_tags_are_told_apart_as_they_are_written() {
         let check = |image: &str, expected: (&str, &str)| {
-            assert_eq!((name(image).as_str(), current(image).as_str()), expected, "{image}");
+            assert_eq!(parts_of(image), (expected.0.to_owned(), expected.1.to_owned()), "{image}");
         };
         check("nginx:1.27", ("nginx", "1.27"));
         check("nginx", ("nginx", ""));
         check("127.0.0.1:5000/team/web:1", ("127.0.0.1:5000/team/web", "1"));
         check("127.0.0.1:5000/team/web", ("127.0.0.1:5000/team/web", ""));
-        check("nginx@sha256:00", ("nginx@sha256:00", ""));
+        check("nginx@sha256:0123456789abcdef", ("nginx", "@sha256:0123456789ab"));
+        check("a.example:5000/b:1.2@sha256:0123456789abcdef", ("a.example:5000/b", "1.2@sha256:0123456789ab"));
+        check("nginx:1@nonsense", ("nginx", "1@nonsense"));
     }
 }

@@ -106,7 +106,7 @@ impl Shelf {
                 let failed = |source| ShelfError::Load { path: path.display().to_string(), source };
                 return self.engine.load(bytes.into(), Limits::default()).await.map_err(failed);
             }
-            known.push(own.strip_prefix(prefix).unwrap_or(&own).to_owned());
+            known.push(bare(&own, kind).to_owned());
         }
         known.sort();
         known.dedup();
@@ -119,12 +119,23 @@ impl Shelf {
     }
 }
 
-/// What `component` may call with these `settings`: all that it asks for, and of `granted` what can be a part of that.
-pub(super) fn grants(component: &Component, settings: &Value, granted: &[Grant]) -> Grants {
-    let origins = component.manifest().origins.iter();
-    let asked: Vec<Grant> = origins.filter_map(|asked| asked.origin.with_settings(settings)).collect();
-    let all = asked.iter().chain(granted).cloned().collect();
-    Grants::intersect(&Grants::new(asked), &Grants::new(all))
+/// All that is granted to `component` with these `settings`: what it asks for, and what is `granted` beside that.
+pub(super) fn granted(component: &Component, settings: &Value, granted: &[Grant]) -> Grants {
+    Grants::new(asked(component, settings).chain(granted.iter().cloned()).collect())
+}
+
+/// What `component` may call with these `settings`: all that it asks for, and of `also` what can be a part of that.
+pub(super) fn grants(component: &Component, settings: &Value, also: &[Grant]) -> Grants {
+    Grants::intersect(&Grants::new(asked(component, settings).collect()), &granted(component, settings, also))
+}
+
+fn asked(component: &Component, settings: &Value) -> impl Iterator<Item = Grant> {
+    component.manifest().origins.iter().filter_map(|asked| asked.origin.with_settings(settings))
+}
+
+/// The name of a plugin without the prefix of its kind, which is what it is called in a cluster.
+pub(super) fn bare(name: &str, kind: Kind) -> &str {
+    name.strip_prefix(prefix(kind)).unwrap_or(name)
 }
 
 fn prefix(kind: Kind) -> &'static str {

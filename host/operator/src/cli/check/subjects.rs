@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::edit::{self, Plan};
 use super::files::{self, SourceFile, Unreadable};
-use super::finding::{Failure, Finding, Judged, Place, Row, Rules, Subject};
+use super::finding::{Failure, Finding, Place, Row, Rules, Subject};
 use super::workloads::{self, ContainerImage, Manifest, Workload};
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
@@ -63,9 +63,11 @@ impl Sources {
                     self.unreadable.push(Unreadable { name: file.name.clone(), why });
                     continue;
                 }
-                let handler = handlers.iter().filter(|handler| handler.is_for(workload));
-                // One that names the namespace knows better.
-                let handler = handler.max_by_key(|handler| handler.namespace == workload.namespace);
+                let rules = match ruling(&handlers, workload).as_slice() {
+                    [] => Ok(Arc::clone(flags)),
+                    [handler] => handler.rules(&container.container, flags),
+                    several => Err(Finding::Failed(contradiction(several, workload))),
+                };
                 subjects.push(Subject {
                     image: container.image.clone(),
                     place: Some(Place {
@@ -76,7 +78,7 @@ impl Sources {
                         name: workload.name.clone(),
                         container: container.container.clone(),
                     }),
-                    rules: handler.map_or_else(|| Ok(Arc::clone(flags)), |handler| handler.rules(&container.container)),
+                    rules,
                 });
             }
         }
@@ -91,7 +93,7 @@ impl Sources {
             let images: Vec<&ContainerImage> =
                 containers(manifest).map(|(_, container)| container).filter(|image| !is_template(image)).collect();
             let mut rows: Vec<&mut Row> = left.by_ref().take(images.len()).collect();
-            let updated = rows.iter().map(|row| row.finding.judged().and_then(Judged::updated_image));
+            let updated = rows.iter().map(|row| row.finding.updated_image());
             let wanted: Vec<_> = images.into_iter().zip(updated).collect();
             let (edits, plans) = edit::plan(&wanted);
             let written = if edits.is_empty() {
@@ -138,6 +140,25 @@ fn is_template(container: &ContainerImage) -> bool {
     TEMPLATE_SIGNS.iter().any(|sign| container.image.contains(sign))
 }
 
+/// The handlers that name `workload`. Those that name its namespace, too, know better than those that name none.
+fn ruling<'a>(handlers: &'a [Handler], workload: &Workload) -> Vec<&'a Handler> {
+    let naming: Vec<&Handler> = handlers.iter().filter(|handler| handler.is_for(workload)).collect();
+    let exact: Vec<&Handler> =
+        naming.iter().copied().filter(|handler| handler.namespace == workload.namespace).collect();
+    if exact.is_empty() { naming } else { exact }
+}
+
+/// Why a workload that several handlers name cannot be judged: in the cluster each would act on it.
+fn contradiction(handlers: &[&Handler], workload: &Workload) -> Failure {
+    let names: Vec<String> = handlers.iter().map(|handler| handler.full_name()).collect();
+    let (kind, name) = (&workload.kind, &workload.name);
+    let is_one_namespace = handlers.iter().all(|handler| handler.namespace == workload.namespace);
+    let remedy = if is_one_namespace { "leave one" } else { "leave one, or write the namespace into the workload" };
+    let message =
+        format!("{kind} {name} is named by {} VersioningHandlers, {}; {remedy}", handlers.len(), names.join(" and "));
+    Failure { reason: "SeveralHandlers", message }
+}
+
 /// A VersioningHandler, as far as it matters without a cluster.
 struct Handler {
     namespace: Option<String>,
@@ -157,6 +178,13 @@ impl Handler {
         }
     }
 
+    fn full_name(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// Whether it names `workload`. Files that are applied with `kubectl --namespace` name no namespace, which fits any.
     fn is_for(&self, workload: &Workload) -> bool {
         let is_in_reach = match (&self.namespace, &workload.namespace) {
@@ -166,7 +194,7 @@ impl Handler {
         workload.kind == "Deployment" && workload.name == self.deployment && is_in_reach
     }
 
-    fn rules(&self, container: &str) -> Result<Arc<Rules>, Finding> {
+    fn rules(&self, container: &str, flags: &Rules) -> Result<Arc<Rules>, Finding> {
         let target = self.target.as_ref().map_err(|failure| Finding::Failed(failure.clone()))?;
         let name = &self.name;
         if target.is_suspended {
@@ -175,8 +203,10 @@ impl Handler {
         let Some(plan) = target.plan_of(container) else {
             return Err(Finding::Ignored(format!("VersioningHandler {name} ignores this container")));
         };
-        let validate::Plan { policy, registry, parser, .. } = plan.clone();
-        Ok(Arc::new(Rules { policy, registry, parser }))
+        let validate::Plan { mut policy, registry, parser, latest, .. } = plan.clone();
+        // Which nodes there are is known to the cluster, and here to whoever runs the command.
+        policy.platforms.clone_from(&flags.policy.platforms);
+        Ok(Arc::new(Rules { policy, registry, parser, latest }))
     }
 }
 
@@ -184,16 +214,18 @@ impl Handler {
 mod tests {
     use std::collections::BTreeMap;
 
+    use k8supdater_core::policy::moving::LatestPreference;
     use k8supdater_core::policy::{Frontier, Policy};
 
     use super::*;
     use crate::config::RawConfig;
-    use crate::reconcile::validate::PluginUse;
+    use crate::reconcile::validate::{Latest, PluginUse};
 
     fn flags() -> Arc<Rules> {
         let plugin = |name: &str| PluginUse { plugin: name.to_owned(), settings: BTreeMap::new() };
         let policy = Policy::new(Frontier::new(7).unwrap());
-        Arc::new(Rules { policy, registry: plugin("oci"), parser: plugin("pep440") })
+        let latest = Latest { preference: LatestPreference::Notify, follows_any: true };
+        Arc::new(Rules { policy, registry: plugin("oci"), parser: plugin("pep440"), latest })
     }
 
     /// "container: plugin frontier" or the reason, for every image in a file.
@@ -208,6 +240,7 @@ mod tests {
                 match &subject.rules {
                     Ok(rules) => format!("{container}: {} {}", rules.registry.plugin, rules.policy.frontier),
                     Err(Finding::Ignored(why)) => format!("{container}: {why}"),
+                    Err(Finding::Failed(failure)) => format!("{container}: {}: {}", failure.reason, failure.message),
                     Err(other) => format!("{container}: {other:?}"),
                 }
             })
@@ -257,6 +290,23 @@ mod tests {
         check("{name: web}", "{name: h, namespace: n}", "a: gitlab 2");
         check("{name: web, namespace: n}", "{name: h}", "a: gitlab 2");
         check("{name: web, namespace: n}", "{name: h, namespace: m}", "a: oci 7");
+    }
+
+    #[test]
+    fn two_handlers_of_one_deployment_are_told_and_none_of_them_wins() {
+        let check = |deployed: &str, handling: &[&str], expected: &str| {
+            let handlers: String = handling.iter().map(|metadata| handler(metadata, ", frontier: 2")).collect();
+            let text = deployment(deployed, "[{name: a, image: x:1}]") + &handlers;
+            check(&text, &[expected]);
+        };
+        let (one, two) = ("{name: h, namespace: n}", "{name: i, namespace: n}");
+        let both = "a: SeveralHandlers: Deployment web is named by 2 VersioningHandlers";
+        check("{name: web, namespace: n}", &[one, two], &format!("{both}, n/h and n/i; leave one"));
+        let unknown = format!("{both}, n/h and n/i; leave one, or write the namespace into the workload");
+        check("{name: web}", &[one, two], &unknown);
+        check("{name: web}", &["{name: h}", "{name: i}"], &format!("{both}, h and i; leave one"));
+        check("{name: web, namespace: n}", &[one, "{name: i}"], "a: gitlab 2");
+        check("{name: web, namespace: n}", &[one, "{name: i, namespace: m}"], "a: gitlab 2");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::{KEPT, needed};
 use crate::failure::chain;
-use crate::registry::{Detail, Inquiry, Registries};
+use crate::registry::{Detail, Inquiry, ListError, Registries};
 
 /// What a container's policy can choose from.
 #[derive(Debug)]
@@ -56,10 +56,36 @@ pub struct Moving {
 /// Most tags that are looked at more closely in one check. Each may cost a pull.
 const MOST_LOOKS: usize = 4;
 
+impl Moving {
+    /// Asks what the tag points at, at most `interval` ago. What runs may be the image for one platform behind an index that the tag points
+    /// at: those are worth a look only where they differ.
+    ///
+    /// # Errors
+    /// See [`ListError`].
+    pub async fn look_up(
+        mut self,
+        registries: &Registries,
+        inquiry: &Inquiry,
+        interval: Duration,
+    ) -> Result<Self, ListError> {
+        self.registry = registries.digest(inquiry, &self.tag, interval).await?.digest;
+        let differs = |digest: &Digest| self.running.iter().any(|running| running.digest != *digest);
+        if let Some(digest) = self.registry.as_ref().filter(|digest| differs(digest)) {
+            let is_of_digest = |detail: &Detail| detail.digest.as_ref() == Some(digest);
+            let mut detail = registries.images(inquiry, &self.tag, KEPT).await?;
+            if !is_of_digest(&detail) {
+                detail = registries.images(inquiry, &self.tag, Duration::ZERO).await?;
+            }
+            self.members = if is_of_digest(&detail) { detail.members } else { Vec::new() };
+        }
+        Ok(self)
+    }
+}
+
 impl Tags {
     /// Asks for what is not known about the tags that would win: what they run on, where nodes are known, and their digest, where the
     /// image is pinned to one. What cannot be had stays unknown, which refuses nothing.
-    pub(super) async fn look_closer(mut self, registries: &Registries, inquiry: &Inquiry, interval: Duration) -> Self {
+    pub async fn look_closer(mut self, registries: &Registries, inquiry: &Inquiry, interval: Duration) -> Self {
         let nodes = std::mem::take(&mut self.policy.platforms);
         if let [only] = nodes.as_slice() {
             self.policy.platforms = vec![only.clone()];

@@ -64,7 +64,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) fn settings(plugin: &str, cause: SettingsError) -> Self {
+    pub(crate) fn settings(plugin: &str, cause: SettingsError) -> Self {
         Self::Settings { plugin: plugin.to_owned(), cause }
     }
 
