@@ -1,0 +1,99 @@
+//! What comes into the outbox, and what is over.
+
+use jiff::Timestamp;
+
+use super::{LONGEST_WORD, MOST_PENDING, Outbox, Pending, Tries, is_same_concern, is_same_kind};
+use crate::notice::{Filter, Fingerprint, Notice};
+
+impl Outbox {
+    /// Takes in what is news, in this order.
+    ///
+    /// May be told again and again how things stand: what is the last word already is ignored. A notice takes the place of one of the
+    /// same kind and concern that still waits: newer versions that of older ones. If the older one was all that had changed, so that the
+    /// new one is what was told before, none of them is sent.
+    ///
+    /// What `filter` keeps from the channel is not told, but ends what it was told about the same: a check that recovered unseen and fails
+    /// again is told again.
+    pub fn enqueue(&mut self, notices: impl IntoIterator<Item = Notice>, filter: &Filter, now: Timestamp) {
+        for notice in notices {
+            if filter.lets_through(&notice) {
+                self.take_in(bounded(notice), now);
+            } else {
+                self.forget(|known| is_same_concern(known, &notice));
+            }
+        }
+    }
+
+    /// Forgets what is over: told or not, it would be news if it came again.
+    ///
+    /// What waits and stands is withdrawn, because it is no longer true. What waits and has happened is told nevertheless.
+    pub fn forget(&mut self, is_over: impl Fn(&Notice) -> bool) {
+        self.sent.retain(|sent| !is_over(&sent.notice));
+        self.pending.retain(|pending| !(pending.notice.kind.is_standing() && is_over(&pending.notice)));
+        self.drop_repetitions();
+    }
+
+    fn take_in(&mut self, notice: Notice, now: Timestamp) {
+        let fingerprint = notice.fingerprint();
+        if self.last_word(&notice) == Some(fingerprint) {
+            return;
+        }
+        let (mut since, mut tries) = (now, Tries::default());
+        self.pending.retain(|pending| {
+            let is_replaced = is_same_kind(&pending.notice, &notice);
+            if is_replaced {
+                since = since.min(pending.since);
+                tries = pending.tries.clone();
+            }
+            !is_replaced
+        });
+        self.drop_repetitions();
+        if self.last_word(&notice) == Some(fingerprint) {
+            return;
+        }
+        self.pending.push(Pending { notice, serial: self.next_serial, since, tries });
+        self.next_serial = self.next_serial.saturating_add(1);
+        self.give_up_the_least();
+    }
+
+    /// The last word about what `notice` is about.
+    fn last_word(&self, notice: &Notice) -> Option<Fingerprint> {
+        let told = self.sent.iter().map(|sent| &sent.notice);
+        let words = told.chain(self.pending.iter().map(|pending| &pending.notice));
+        words.filter(|word| is_same_concern(word, notice)).last().map(Notice::fingerprint)
+    }
+
+    /// Drops what waits and would repeat the word before it, after something between them has gone.
+    pub(super) fn drop_repetitions(&mut self) {
+        let mut words: Vec<Notice> = self.sent.iter().map(|sent| sent.notice.clone()).collect();
+        self.pending.retain(|pending| {
+            let before = words.iter_mut().find(|word| is_same_concern(word, &pending.notice));
+            let is_repetition = before.as_ref().is_some_and(|word| word.fingerprint() == pending.notice.fingerprint());
+            match before {
+                Some(word) => *word = pending.notice.clone(),
+                None => words.push(pending.notice.clone()),
+            }
+            !is_repetition
+        });
+    }
+
+    /// Makes room: of those that matter least, the oldest go.
+    fn give_up_the_least(&mut self) {
+        while self.pending.len() > MOST_PENDING {
+            let least = self.pending.iter().enumerate().min_by_key(|(_, pending)| pending.notice.level);
+            let Some((index, _)) = least else { return };
+            self.pending.remove(index);
+            self.given_up = self.given_up.saturating_add(1);
+        }
+        self.drop_repetitions();
+    }
+}
+
+/// `notice` with its texts cut to what an outbox keeps.
+fn bounded(mut notice: Notice) -> Notice {
+    let Notice { container, image, from, to, newest, plugin, error_class, detail, .. } = &mut notice;
+    for word in [container, image, from, to, newest, plugin, error_class, detail].into_iter().flatten() {
+        word.truncate(word.floor_char_boundary(LONGEST_WORD));
+    }
+    notice
+}
