@@ -62,10 +62,10 @@ mod tests {
     #[test]
     fn the_format_does_not_change() {
         let check = |notice: &Notice, expected: &str| assert_eq!(notice.fingerprint().to_string(), expected);
-        check(&notice(Kind::HandlerCreated), "CREATED");
+        check(&notice(Kind::HandlerCreated), "8a6760bd939308c0");
         check(
             &Notice { container: some("app"), from: some("1.0"), to: some("2.0"), ..notice(Kind::UpdateAvailable) },
-            "AVAILABLE",
+            "6946d90183d698d9",
         );
     }
 

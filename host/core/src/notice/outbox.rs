@@ -1,8 +1,12 @@
 //! What one channel was told about one handler, what it still has to be told, and when to try again.
 //!
 //! Pure: an [`Outbox`] is small plain data that lives in the status of the handler, and each step is a function of it and of the time.
-//! In the order in which they are used: [`Outbox::enqueue`] and [`Outbox::forget`] take in what is, [`Outbox::due`] says what to send
-//! now and when to look again, [`Outbox::sent`] and [`Outbox::failed`] note what came of it.
+//! In the order in which they are used:
+//! 1. [`Outbox::enqueue`] and [`Outbox::forget`] take in how things are.
+//! 2. [`Outbox::due`] says what to send now and when to look again, and [`Outbox::begin`] notes that this is attempted.
+//! 3. The outbox is written down. If that fails, nothing may be sent: somebody else may be about to.
+//! 4. It is sent; [`Outbox::sent`] and [`Outbox::failed`] note what came of it.
+//! 5. The outbox is written down again, and asked again.
 //!
 //! # What it guarantees
 //! Of notices with the same concern (versions, rollouts, checks, the handler itself, a plugin), for the same container and plugin, the
@@ -10,12 +14,14 @@
 //!
 //! - **Nothing twice without a reason.** What is the last word already is not told again; after another word it is, and so it is after
 //!   [`Outbox::forget`]. A reminder is a reason, and says that it is one.
+//!   An attempt that failed may have arrived nevertheless; where that makes it unclear what people know, the last word is told.
 //! - **Nothing lost.** A notice waits until it was sent, however long the channel fails. It stops waiting only if a later one of the same
 //!   kind and concern takes its place, if what it says is undone before it was told, or if there are too many, which the next message says.
-//! - **Written down after it was done.** Whoever writes the outbox down after [`Outbox::sent`] repeats a message at most once for each
-//!   write that is lost, and with the same [`key`](super::Message::key), which lets the receiver drop it.
-//! - **In order.** Of one container nothing is sent while an earlier notice waits. Containers and the handler itself do not wait for each
-//!   other, so that a notice which its channel cannot digest holds up nothing else.
+//!   Once everything was sent, the last word is what people were told last, whatever failed on the way.
+//! - **A write that is lost repeats a message at most once**, and with the same [`key`](super::Message::key), which lets the receiver drop
+//!   it. Each lost write after sending counts; one that is lost before sending costs nothing.
+//! - **In order.** Of one container no notice is sent while an earlier one waits. Containers and the handler itself do not wait for each
+//!   other, so that a notice which its channel cannot take holds up nothing else. A digest is one message, and waits as one.
 //! - **Bounded.** At most [`MOST_PENDING`] notices wait and [`MOST_SENT`] are remembered, whose texts have at most [`LONGEST_WORD`]
 //!   bytes. Where a handler has more words than are remembered, the oldest are told again.
 
@@ -30,7 +36,7 @@ pub use tries::Tries;
 
 use jiff::Timestamp;
 
-use super::{Kind, Notice};
+use super::Notice;
 
 /// Most notices that wait.
 pub const MOST_PENDING: usize = 32;
@@ -52,7 +58,7 @@ pub struct Outbox {
     pub last_sent: Option<Timestamp>,
     /// Until when the channel has asked to be left alone.
     pub paused_until: Option<Timestamp>,
-    /// How many notices were given up, because too many waited, since something was sent last.
+    /// How often a notice was given up because too many waited, since something was sent last.
     pub given_up: u32,
 }
 
@@ -80,6 +86,8 @@ pub struct Pending {
     pub serial: u64,
     /// Since when it waits, or the one whose place it took.
     pub since: Timestamp,
+    /// Whether sending it was attempted, so that it may have arrived, although nobody knows.
+    pub is_begun: bool,
     /// What came of trying to send it, or the one whose place it took.
     pub tries: Tries,
 }
@@ -107,12 +115,6 @@ impl Outbox {
 /// Whether the two are about the same, so that the later one is the last word.
 fn is_same_concern(one: &Notice, other: &Notice) -> bool {
     one.kind.concern() == other.kind.concern() && one.container == other.container && one.plugin == other.plugin
-}
-
-/// Whether `notice` has the same concern as `other` and is of the kind `kind`.
-fn is_same_kind(notice: &Notice, other: &Notice) -> bool {
-    let kind: Kind = other.kind;
-    notice.kind == kind && is_same_concern(notice, other)
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ impl Notice {
 
     /// One paragraph for people, without markup and line breaks, of at most 3,000 characters: what happened, why, and what to do next.
     pub fn text(&self) -> String {
-        let text = format!("{}{}. {}", self.what_happened(), self.because(), self.what_next());
+        let mut text = format!("{}{}. {}", self.what_happened(), self.because(), self.what_next());
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
         one_line(&text, LONGEST_TEXT)
     }
 
@@ -123,17 +126,13 @@ impl Notice {
         }
     }
 
-    /// From where to where, with a digest cut to what people compare.
+    /// From where to where; the tag once if it stays the same.
     fn change(&self) -> String {
-        let to = self.to.as_ref().map(|to| match to.split_once('@') {
-            Some((tag, _)) => format!("{tag}@{}", self.digest()),
-            None => to.clone(),
-        });
-        match (&self.from, to) {
-            (Some(from), Some(to)) if self.is_about_moved_tag() || *from == to => to,
-            (Some(from), Some(to)) => format!("{from} → {to}"),
-            (Some(one), None) => one.clone(),
-            (None, Some(one)) => one,
+        let tag = |text: &str| text.split_once('@').map_or(text, |(tag, _)| tag).to_owned();
+        match (self.from.as_deref(), self.to.as_deref()) {
+            (Some(from), Some(to)) if tag(from) == tag(to) => shown(to),
+            (Some(from), Some(to)) => format!("{} → {}", shown(from), shown(to)),
+            (Some(one), None) | (None, Some(one)) => shown(one),
             (None, None) => String::new(),
         }
     }
@@ -153,20 +152,30 @@ impl Notice {
         self.to.as_ref().is_some_and(|to| to.contains('@'))
     }
 
-    /// The digest that a moved tag points at, shortened.
+    /// What a moved tag points at.
     fn digest(&self) -> String {
-        let digest = self.to.as_deref().and_then(|to| to.split_once('@')).map_or("another image", |(_, digest)| digest);
-        match digest.split_once(':') {
-            Some((algorithm, digits)) => {
-                format!("{algorithm}:{}", digits.chars().take(SHOWN_DIGITS).collect::<String>())
-            }
-            None => digest.to_owned(),
-        }
+        let digest = self.to.as_deref().and_then(|to| to.split_once('@')).map(|(_, digest)| digest);
+        digest.map_or_else(|| "another image".to_owned(), short_digest)
+    }
+}
+
+/// A tag, or a tag and a digest, as people read it.
+fn shown(tag: &str) -> String {
+    match tag.split_once('@') {
+        Some((tag, digest)) => format!("{tag}@{}", short_digest(digest)),
+        None => tag.to_owned(),
+    }
+}
+
+fn short_digest(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, digits)) => format!("{algorithm}:{}", digits.chars().take(SHOWN_DIGITS).collect::<String>()),
+        None => digest.to_owned(),
     }
 }
 
 /// `text` as one line of at most `longest` characters: each run of white space and of characters that do not show or that turn the
-/// direction of writing is one space, and where it was cut there is an ellipsis. The first letter is a capital if a sentence follows.
+/// direction of writing is one space, and where it was cut there is an ellipsis.
 pub(super) fn one_line(text: &str, longest: usize) -> String {
     let is_gap = |char: char| {
         char.is_whitespace()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{LONGEST_WORD, MOST_PENDING, Outbox, Pending, Tries, is_same_concern, is_same_kind};
+use super::{LONGEST_WORD, MOST_PENDING, Outbox, Pending, Tries, is_same_concern};
 use crate::notice::{Filter, Fingerprint, Notice};
 
 impl Outbox {
@@ -29,8 +29,7 @@ impl Outbox {
     /// What waits and stands is withdrawn, because it is no longer true. What waits and has happened is told nevertheless.
     pub fn forget(&mut self, is_over: impl Fn(&Notice) -> bool) {
         self.sent.retain(|sent| !is_over(&sent.notice));
-        self.pending.retain(|pending| !(pending.notice.kind.is_standing() && is_over(&pending.notice)));
-        self.drop_repetitions();
+        self.withdraw(|pending| pending.notice.kind.is_standing() && is_over(&pending.notice));
     }
 
     fn take_in(&mut self, notice: Notice, now: Timestamp) {
@@ -38,22 +37,29 @@ impl Outbox {
         if self.last_word(&notice) == Some(fingerprint) {
             return;
         }
-        let (mut since, mut tries) = (now, Tries::default());
-        self.pending.retain(|pending| {
-            let is_replaced = is_same_kind(&pending.notice, &notice);
-            if is_replaced {
-                since = since.min(pending.since);
-                tries = pending.tries.clone();
-            }
-            !is_replaced
-        });
-        self.drop_repetitions();
+        let is_replaced =
+            |pending: &Pending| pending.notice.kind == notice.kind && is_same_concern(&pending.notice, &notice);
+        let replaced = self.withdraw(is_replaced);
         if self.last_word(&notice) == Some(fingerprint) {
             return;
         }
-        self.pending.push(Pending { notice, serial: self.next_serial, since, tries });
+        let since = replaced.iter().map(|pending| pending.since).fold(now, Timestamp::min);
+        let tries = replaced.into_iter().next().map_or_else(Tries::default, |pending| pending.tries);
+        self.pending.push(Pending { notice, serial: self.next_serial, since, is_begun: false, tries });
         self.next_serial = self.next_serial.saturating_add(1);
         self.give_up_the_least();
+    }
+
+    /// Takes out what must not be sent any more.
+    ///
+    /// Where sending it was attempted, it is not known which word people have heard last, so that none is remembered.
+    fn withdraw(&mut self, is_obsolete: impl Fn(&Pending) -> bool) -> Vec<Pending> {
+        let withdrawn: Vec<Pending> = self.pending.extract_if(.., |pending| is_obsolete(pending)).collect();
+        for begun in withdrawn.iter().filter(|pending| pending.is_begun) {
+            self.sent.retain(|sent| !is_same_concern(&sent.notice, &begun.notice));
+        }
+        self.drop_repetitions();
+        withdrawn
     }
 
     /// The last word about what `notice` is about.
@@ -80,12 +86,11 @@ impl Outbox {
     /// Makes room: of those that matter least, the oldest go.
     fn give_up_the_least(&mut self) {
         while self.pending.len() > MOST_PENDING {
-            let least = self.pending.iter().enumerate().min_by_key(|(_, pending)| pending.notice.level);
-            let Some((index, _)) = least else { return };
-            self.pending.remove(index);
+            let least = self.pending.iter().min_by_key(|pending| pending.notice.level);
+            let Some(serial) = least.map(|pending| pending.serial) else { return };
+            self.withdraw(|pending| pending.serial == serial);
             self.given_up = self.given_up.saturating_add(1);
         }
-        self.drop_repetitions();
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::due::Item;
 use super::tries::{LONGEST_WAIT, later};
-use super::{Dispatch, MOST_SENT, Outbox, Sent, Tries, is_same_concern};
+use super::{Dispatch, MOST_SENT, Outbox, Pending, Sent, Tries, is_same_concern};
 use crate::backoff;
 use crate::notice::Notice;
 
@@ -31,6 +31,15 @@ pub enum Retry {
 }
 
 impl Outbox {
+    /// Notes that `dispatch` is attempted, so that it may arrive even if nobody ever calls [`Outbox::sent`].
+    pub fn begin(&mut self, dispatch: &Dispatch) {
+        for item in dispatch.items.iter().filter(|item| item.reminder.is_none()) {
+            if let Some(pending) = self.pending_of(item) {
+                pending.is_begun = true;
+            }
+        }
+    }
+
     /// Notes that `dispatch` was delivered. Doing so twice is harmless.
     ///
     /// The outbox may have changed since [`Outbox::due`]: what was told was told, even if something newer waits by now.
@@ -87,13 +96,13 @@ impl Outbox {
         }
     }
 
+    fn pending_of(&mut self, item: &Item) -> Option<&mut Pending> {
+        self.pending.iter_mut().find(|pending| pending.serial == item.serial && item.is(&pending.notice))
+    }
+
     fn tries_of(&mut self, item: &Item) -> Option<&mut Tries> {
         match item.reminder {
-            None => {
-                let mut pending = self.pending.iter_mut();
-                let pending = pending.find(|pending| pending.serial == item.serial && item.is(&pending.notice));
-                pending.map(|pending| &mut pending.tries)
-            }
+            None => self.pending_of(item).map(|pending| &mut pending.tries),
             Some(_) => {
                 let mut sent = self.sent.iter_mut();
                 let sent = sent.find(|sent| sent.serial == item.serial && item.is(&sent.notice));
