@@ -2,7 +2,7 @@
 //!
 //! Start reading at [`Notice`]. [`kind`] and [`level`] are its words, [`fingerprint`] says when two notices are the same, [`link`] where
 //! to read more; how a notice reads is in `words`, what a human can run in `command`. A [`filter`] says which notices a channel gets, a
-//! [`message`] is what it gets, perhaps of several notices at once ([`digest`]). The [`outbox`] remembers what a channel was told, what
+//! [`message`] is what it gets, perhaps of several notices at once ([`mod@digest`]). The [`outbox`] remembers what a channel was told, what
 //! it still has to be told and when to try again.
 
 pub mod digest;

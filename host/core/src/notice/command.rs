@@ -16,7 +16,9 @@ impl Notice {
 
     fn words(&self) -> Option<String> {
         match self.kind {
-            Kind::UpdateAvailable if self.is_approvable => Some(format!("k8supdater approve {}", self.handler_argument()?)),
+            Kind::UpdateAvailable if self.is_approvable => {
+                Some(format!("k8supdater approve {}", self.handler_argument()?))
+            }
             Kind::UpdateAvailable => self.take(),
             Kind::RolloutFailed => {
                 Some(format!("kubectl --namespace {} describe {}", self.namespace()?, self.workload_argument()?))
@@ -85,6 +87,7 @@ mod tests {
         assert_eq!(notice.command(), expected, "{notice:?}");
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "fields take options, and tables read better without Some")]
     fn workload(kind: &str, name: &str) -> Option<Workload> {
         Some(Workload { kind: kind.to_owned(), name: name.to_owned() })
     }
@@ -115,7 +118,9 @@ mod tests {
 
     #[test]
     fn nothing_foreign_reaches_a_shell() {
-        for tag in ["2.0;reboot", "$(reboot)", "2.0 -f x", "`x`", "2.0\nreboot", "-x", "", "a|b", "a\u{202e}b", "a@b@c d"] {
+        for tag in
+            ["2.0;reboot", "$(reboot)", "2.0 -f x", "`x`", "2.0\nreboot", "-x", "", "a|b", "a\u{202e}b", "a@b@c d"]
+        {
             let command = available(tag).command();
             assert!(command.is_empty() || command.ends_with("restart deployment/web"), "{command}");
         }

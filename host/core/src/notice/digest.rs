@@ -50,18 +50,18 @@ fn title(first: &Message, count: usize, worst: &Message) -> String {
 }
 
 fn text(messages: &[Message]) -> String {
-    let mut text = format!("{} notices.", messages.len());
+    let mut parts = vec![format!("{} notices.", messages.len())];
     for (index, message) in messages.iter().take(MOST_LISTED).enumerate() {
-        text.push_str(&format!(" ({}) {}.", index.saturating_add(1), unprefixed(message)));
+        parts.push(format!("({}) {}.", index.saturating_add(1), unprefixed(message)));
         if !message.command.is_empty() {
-            text.push_str(&format!(" Run: {}", message.command));
+            parts.push(format!("Run: {}", message.command));
         }
     }
     let left_out = messages.len().saturating_sub(MOST_LISTED);
     if left_out > 0 {
-        text.push_str(&format!(" And {left_out} more."));
+        parts.push(format!("And {left_out} more."));
     }
-    one_line(&text, LONGEST_TEXT)
+    one_line(&parts.join(" "), LONGEST_TEXT)
 }
 
 /// The handler, as titles begin with it.

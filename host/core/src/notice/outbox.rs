@@ -19,7 +19,7 @@
 //!   kind and concern takes its place, if what it says is undone before it was told, or if there are too many, which the next message says.
 //!   Once everything was sent, the last word is what people were told last, whatever failed on the way.
 //! - **A write that is lost repeats a message at most once**, and with the same [`key`](super::Message::key), which lets the receiver drop
-//!   it. Each lost write after sending counts; one that is lost before sending costs nothing.
+//!   it; of a digest, only if nothing has come to it meanwhile. One that is lost before sending costs nothing.
 //! - **In order.** Of one container no notice is sent while an earlier one waits. Containers and the handler itself do not wait for each
 //!   other, so that a notice which its channel cannot take holds up nothing else. A digest is one message, and waits as one.
 //! - **Bounded.** At most [`MOST_PENDING`] notices wait and [`MOST_SENT`] are remembered, whose texts have at most [`LONGEST_WORD`]

@@ -2,6 +2,7 @@
 
 use super::*;
 
+#[allow(clippy::unnecessary_wraps, reason = "fields take options, and tables read better without Some")]
 pub(super) fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -48,14 +48,24 @@ impl Notice {
         let (place, workload, change) = (self.place(), self.workload_in_words(), self.change());
         match self.kind {
             Kind::HandlerCreated => format!("The {handler} is new, and k8supdater looks after {workload} from now on"),
-            Kind::HandlerResumed => format!("The {handler} is no longer suspended, and k8supdater looks after {workload} again"),
-            Kind::HandlerChanged => format!("The {handler} has changed, and k8supdater looks after {workload} as it says now"),
+            Kind::HandlerResumed => {
+                format!("The {handler} is no longer suspended, and k8supdater looks after {workload} again")
+            }
+            Kind::HandlerChanged => {
+                format!("The {handler} has changed, and k8supdater looks after {workload} as it says now")
+            }
             Kind::HandlerDeleted => format!("The {handler} is gone, and k8supdater no longer looks after {workload}"),
             Kind::UpdateAvailable if self.is_about_moved_tag() => {
                 let tag = self.from.as_deref().unwrap_or("the tag");
-                format!("{place} runs {tag} of {}, which now points at another image, {}", self.full_image(), self.digest())
+                format!(
+                    "{place} runs {tag} of {}, which now points at another image, {}",
+                    self.full_image(),
+                    self.digest()
+                )
             }
-            Kind::UpdateAvailable => format!("For {place} there is a newer {}: {change}{}", self.full_image(), self.beyond()),
+            Kind::UpdateAvailable => {
+                format!("For {place} there is a newer {}: {change}{}", self.full_image(), self.beyond())
+            }
             Kind::Updated => format!("{place} was updated: {} {change}", self.full_image()),
             Kind::Restarted => format!("{workload} was restarted, because {} {change} has moved", self.full_image()),
             Kind::RolloutFinished => format!("{place} runs the update, in all pods: {} {change}", self.full_image()),
@@ -80,7 +90,9 @@ impl Notice {
             | Kind::HandlerChanged
             | Kind::RolloutFinished
             | Kind::CheckRecovered => "There is nothing to do.".to_owned(),
-            Kind::HandlerDeleted => "It keeps the images that it has; to have it updated again, create a handler for it.".to_owned(),
+            Kind::HandlerDeleted => {
+                "It keeps the images that it has; to have it updated again, create a handler for it.".to_owned()
+            }
             Kind::UpdateAvailable if self.is_about_moved_tag() => {
                 run("To have it pulled", "It is pulled when a new pod starts, if the pull policy is Always.")
             }

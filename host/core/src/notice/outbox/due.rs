@@ -158,7 +158,10 @@ impl Dispatch {
         let mut message = digest(&messages)?;
         if given_up > 0 {
             let notices = if given_up == 1 { "notice" } else { "notices" };
-            message.text.push_str(&format!(" Before this, {given_up} {notices} could not be delivered and had to be given up."));
+            message.text = format!(
+                "{} Before this, {given_up} {notices} could not be delivered and had to be given up.",
+                message.text
+            );
         }
         Some(Self { message, items, given_up })
     }

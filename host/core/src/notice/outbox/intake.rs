@@ -65,8 +65,8 @@ impl Outbox {
     /// The last word about what `notice` is about.
     fn last_word(&self, notice: &Notice) -> Option<Fingerprint> {
         let told = self.sent.iter().map(|sent| &sent.notice);
-        let words = told.chain(self.pending.iter().map(|pending| &pending.notice));
-        words.filter(|word| is_same_concern(word, notice)).last().map(Notice::fingerprint)
+        let mut words = told.chain(self.pending.iter().map(|pending| &pending.notice));
+        words.rfind(|word| is_same_concern(word, notice)).map(Notice::fingerprint)
     }
 
     /// Drops what waits and would repeat the word before it, after something between them has gone.

@@ -40,7 +40,11 @@ fn what_is_available_says_how_to_take_it() {
          image, sha256:0123456789ab. To have it pulled, run: kubectl --namespace team-a rollout restart deployment/web",
     );
     let workload = Some(Workload { kind: "CronJob".to_owned(), name: "web".to_owned() });
-    assert!(Notice { workload, ..moved }.text().ends_with("It is pulled when a new pod starts, if the pull policy is Always."));
+    assert!(
+        Notice { workload, ..moved }
+            .text()
+            .ends_with("It is pulled when a new pod starts, if the pull policy is Always.")
+    );
 }
 
 #[test]
