@@ -279,7 +279,7 @@ proptest! {
 
     #[test]
     fn a_dead_channel_does_not_grow(
-        told_words in prop::collection::vec((0..KINDS.len(), 0..99_usize, 0..3_usize), 0..100)
+        told_words in prop::collection::vec((0..KINDS.len(), 0..99_usize, 0..3_usize), 0..60)
     ) {
         let policy = Policy { mode: Mode::Immediate, remind_after: None };
         let mut world = World::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::due::Item;
-use super::tries::{LONGEST_WAIT, later};
+use super::tries::{LONGEST_WAIT, is_ahead, later};
 use super::{Dispatch, MOST_SENT, Outbox, Pending, Sent, Tries, is_same_concern};
 use crate::backoff;
 use crate::notice::Notice;
@@ -45,7 +45,8 @@ impl Outbox {
     /// The outbox may have changed since [`Outbox::due`]: what was told was told, even if something newer waits by now.
     pub fn sent(&mut self, dispatch: &Dispatch, now: Timestamp) {
         self.last_sent = Some(self.last_sent.map_or(now, |last| last.max(now)));
-        self.paused_until = None;
+        // A pause that another message of the same batch was told holds on.
+        self.paused_until = self.paused_until.filter(|&until| is_ahead(until, now));
         self.given_up = self.given_up.saturating_sub(dispatch.given_up);
         for item in &dispatch.items {
             match item.reminder {

@@ -84,6 +84,12 @@ fn a_newer_version_takes_the_place_of_an_older_one_that_waits() {
     enqueue(&mut outbox, &[available("2.1")], minute(1));
     let waiting: Vec<_> = outbox.pending.iter().map(|pending| (pending.notice.to.clone(), pending.since)).collect();
     assert_eq!(waiting, [(some("2.0"), minute(0)), (None, minute(0)), (some("2.1"), minute(0))]);
+    // And does not make a broken channel be tried sooner.
+    let dispatch = outbox.due(minute(1), &AT_ONCE).dispatches.pop().unwrap();
+    outbox.failed(&dispatch, Retry::OnChange, minute(1));
+    enqueue(&mut outbox, &[available("2.2")], minute(2));
+    let due = outbox.due(minute(2), &AT_ONCE);
+    assert_eq!((due.dispatches.len(), due.next, outbox.failures()), (2, Some(minute(61)), 1));
 }
 
 #[test]
@@ -207,6 +213,13 @@ fn a_channel_that_asks_to_be_left_alone_is() {
     let due = outbox.due(minute(0), &Policy { mode: Mode::Digest { interval: Duration::ZERO }, ..AT_ONCE });
     assert_eq!((due.dispatches.len(), due.next), (0, Some(minute(1))));
     assert_eq!(outbox.due(minute(1), &AT_ONCE).dispatches.len(), 2);
+    // What was sent at the same time and arrived does not end the pause, and when it is over, nothing is left of it.
+    let both = outbox.due(minute(1), &AT_ONCE).dispatches;
+    outbox.failed(&both[0], Retry::After(MINUTE), minute(1));
+    outbox.sent(&both[1], minute(1));
+    assert_eq!(outbox.due(minute(1), &AT_ONCE).next, Some(minute(2)));
+    assert_eq!(deliver(&mut outbox, minute(2), &AT_ONCE).len(), 1);
+    assert_eq!(outbox.paused_until, None);
 }
 
 #[test]
