@@ -6,6 +6,7 @@
 //! - [`version`] says which of two versions is newer and where they differ; [`policy`] makes an update, a notice or nothing of it.
 //! - [`image`] reads and writes image references, without changing how their owner spells them.
 //! - [`pull_secret`] reads logins for registries, and says which of them an image gets and who may see it.
+//! - [`notice`] says what people are told, on which channel, and how they are told once only.
 //! - [`origin`] says who may be called by the name, [`address`] by the address; [`backoff`] when to try again.
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,8 @@ pub mod policy;
 pub mod image;
 
 pub mod pull_secret;
+
+pub mod notice;
 
 pub mod address;
 pub mod backoff;

@@ -1,0 +1,135 @@
+//! Several notices as one.
+
+use super::words::one_line;
+use super::{Fingerprint, Message};
+
+/// Most messages of which a digest repeats the titles; of the others it tells how many there are.
+const MOST_LISTED: usize = 20;
+/// Most characters of a title.
+const LONGEST_TITLE: usize = 200;
+/// Most characters of a text: with the rest of it, a chat message of 4,096 characters has room for it.
+const LONGEST_TEXT: usize = 3_000;
+
+/// One message that sums up `messages`, which are about one handler; none of none, and of one that one.
+///
+/// What all of them have in common stays; the kind is that of the message that matters most, the first of those. The text lists the
+/// titles in the given order, at most 20, and the command is that of the only one that has any. The key depends on the keys and their
+/// order only.
+pub fn digest(messages: &[Message]) -> Option<Message> {
+    let (first, rest) = messages.split_first()?;
+    if rest.is_empty() {
+        return Some(first.clone());
+    }
+    let worst = rest.iter().fold(first, |worst, other| if other.level > worst.level { other } else { worst });
+    let mut commands: Vec<&str> = messages.iter().map(|message| message.command.as_str()).collect();
+    commands.retain(|command| !command.is_empty());
+    commands.dedup();
+    let keys: Vec<&str> = messages.iter().map(|message| message.key.as_str()).collect();
+    Some(Message {
+        kind: worst.kind,
+        level: worst.level,
+        handler: first.handler.clone(),
+        workload: common(messages, |message| &message.workload),
+        container: common(messages, |message| &message.container),
+        image: common(messages, |message| &message.image),
+        from: common(messages, |message| &message.from),
+        to: common(messages, |message| &message.to),
+        newest: common(messages, |message| &message.newest),
+        link: common(messages, |message| &message.link),
+        title: title(first, messages.len(), worst),
+        text: text(messages),
+        command: if let [command] = commands.as_slice() { (*command).to_owned() } else { String::new() },
+        time: messages.iter().map(|message| message.time).max().unwrap_or(first.time),
+        key: format!("digest-{}", Fingerprint::of_parts(&keys)),
+    })
+}
+
+fn title(first: &Message, count: usize, worst: &Message) -> String {
+    let (prefix, worst) = (prefix(first), unprefixed(worst));
+    one_line(&format!("{prefix}{count} notices, among them: {worst}"), LONGEST_TITLE)
+}
+
+fn text(messages: &[Message]) -> String {
+    let mut parts = vec![format!("{} notices.", messages.len())];
+    for (index, message) in messages.iter().take(MOST_LISTED).enumerate() {
+        parts.push(format!("({}) {}.", index.saturating_add(1), unprefixed(message)));
+        if !message.command.is_empty() {
+            parts.push(format!("Run: {}", message.command));
+        }
+    }
+    let left_out = messages.len().saturating_sub(MOST_LISTED);
+    if left_out > 0 {
+        parts.push(format!("And {left_out} more."));
+    }
+    one_line(&parts.join(" "), LONGEST_TEXT)
+}
+
+/// The handler, as titles begin with it.
+fn prefix(message: &Message) -> String {
+    format!("{}/{}: ", message.handler.namespace, message.handler.name)
+}
+
+/// A title without the handler, which is said once.
+fn unprefixed(message: &Message) -> String {
+    message.title.replacen(&prefix(message), "", 1)
+}
+
+/// The value that all of them have.
+fn common<T: Clone + PartialEq>(messages: &[Message], value: impl Fn(&Message) -> &Option<T>) -> Option<T> {
+    let (first, rest) = messages.split_first()?;
+    let first = value(first);
+    rest.iter().all(|message| value(message) == first).then(|| first.clone()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{available, notice, some};
+    use super::super::{Kind, Level, Notice};
+    use super::*;
+
+    fn message(notice: &Notice, key: &str) -> Message {
+        Message::of(notice, key.to_owned())
+    }
+
+    #[test]
+    fn one_is_itself_and_none_is_none() {
+        let one = message(&available("2.0"), "a");
+        assert_eq!(digest(&[]), None);
+        assert_eq!(digest(std::slice::from_ref(&one)), Some(one));
+    }
+
+    #[test]
+    fn several_are_summed_up() {
+        let failed = Notice { container: some("app"), detail: some("no room"), ..notice(Kind::RolloutFailed) };
+        let messages = [
+            message(&available("2.0"), "a"),
+            message(&failed, "b"),
+            message(&Notice { to: some("3.0"), ..notice(Kind::Updated) }, "c"),
+        ];
+        let found = digest(&messages).unwrap();
+        assert_eq!((found.kind, found.level), (Kind::RolloutFailed, Level::Critical));
+        assert_eq!(found.title, "team-a/web: 3 notices, among them: rollout of the image failed");
+        assert_eq!(
+            found.text,
+            "3 notices. (1) nginx 1.0 → 2.0 is available. Run: kubectl --namespace team-a set image deployment/web \
+             app=docker.io/library/nginx:2.0 (2) rollout of the image failed. Run: kubectl --namespace team-a describe \
+             deployment/web (3) the image 3.0 is being rolled out."
+        );
+        assert_eq!((found.command.as_str(), &found.to, &found.workload), ("", &None, &available("2.0").workload));
+        let keys = |order: [usize; 3]| digest(&order.map(|index| messages[index].clone())).unwrap().key;
+        assert_eq!(found.key, keys([0, 1, 2]));
+        assert_ne!(found.key, keys([1, 0, 2]));
+    }
+
+    #[test]
+    fn many_are_counted() {
+        let many: Vec<Message> = (0..25).map(|index| message(&available("2.0"), &index.to_string())).collect();
+        let found = digest(&many).unwrap();
+        assert!(found.text.contains("25 notices.") && found.text.chars().count() <= LONGEST_TEXT, "{}", found.text);
+        assert_eq!(found.to, some("2.0"));
+        assert_eq!(found.command, many[0].command);
+        let short: Vec<Message> =
+            (0..25).map(|index| message(&notice(Kind::HandlerChanged), &index.to_string())).collect();
+        assert!(digest(&short).unwrap().text.ends_with("(20) handler changed. And 5 more."));
+    }
+}

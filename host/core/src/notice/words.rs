@@ -1,0 +1,207 @@
+//! How a notice reads.
+
+use super::{Kind, Notice};
+
+/// Most characters of a title; longer subjects are cut by most mail programs long before.
+const LONGEST_TITLE: usize = 200;
+/// Most characters of a text.
+const LONGEST_TEXT: usize = 3_000;
+/// How many digits of a digest people compare, as container tools show them.
+const SHOWN_DIGITS: usize = 12;
+
+impl Notice {
+    /// One line of at most 200 characters, for subjects: whose, what, from where to where.
+    pub fn title(&self) -> String {
+        let (image, change) = (self.short_image(), self.change());
+        let what = match self.kind {
+            Kind::HandlerCreated => "handler created".to_owned(),
+            Kind::HandlerResumed => "handler resumed".to_owned(),
+            Kind::HandlerChanged => "handler changed".to_owned(),
+            Kind::HandlerDeleted => "handler deleted".to_owned(),
+            Kind::UpdateAvailable if self.is_about_moved_tag() => format!("{image} has moved to {}", self.digest()),
+            Kind::UpdateAvailable => format!("{image} {change} is available"),
+            Kind::Updated => format!("{image} {change} is being rolled out"),
+            Kind::Restarted => format!("restarted for {image} {change}"),
+            Kind::RolloutFinished => format!("{image} {change} is rolled out"),
+            Kind::RolloutFailed => format!("rollout of {image} {change} failed"),
+            Kind::CheckFailing => format!("check fails{}", self.class()),
+            Kind::CheckRecovered => "check works again".to_owned(),
+            Kind::PluginFailing => {
+                format!("plugin {} fails{}", self.plugin.as_deref().unwrap_or("of the handler"), self.class())
+            }
+        };
+        one_line(&format!("{}/{}: {what}", self.handler.namespace, self.handler.name), LONGEST_TITLE)
+    }
+
+    /// One paragraph for people, without markup and line breaks, of at most 3,000 characters: what happened, why, and what to do next.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}{}. {}", self.what_happened(), self.because(), self.what_next());
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        one_line(&text, LONGEST_TEXT)
+    }
+
+    fn what_happened(&self) -> String {
+        let Self { handler, .. } = self;
+        let handler = format!("handler {}/{}", handler.namespace, handler.name);
+        let (place, workload, change) = (self.place(), self.workload_in_words(), self.change());
+        match self.kind {
+            Kind::HandlerCreated => format!("The {handler} is new, and k8supdater looks after {workload} from now on"),
+            Kind::HandlerResumed => {
+                format!("The {handler} is no longer suspended, and k8supdater looks after {workload} again")
+            }
+            Kind::HandlerChanged => {
+                format!("The {handler} has changed, and k8supdater looks after {workload} as it says now")
+            }
+            Kind::HandlerDeleted => format!("The {handler} is gone, and k8supdater no longer looks after {workload}"),
+            Kind::UpdateAvailable if self.is_about_moved_tag() => {
+                let tag = self.from.as_deref().unwrap_or("the tag");
+                format!(
+                    "{place} runs {tag} of {}, which now points at another image, {}",
+                    self.full_image(),
+                    self.digest()
+                )
+            }
+            Kind::UpdateAvailable => {
+                format!("For {place} there is a newer {}: {change}{}", self.full_image(), self.beyond())
+            }
+            Kind::Updated => format!("{place} was updated: {} {change}", self.full_image()),
+            Kind::Restarted => format!("{workload} was restarted, because {} {change} has moved", self.full_image()),
+            Kind::RolloutFinished => format!("{place} runs the update, in all pods: {} {change}", self.full_image()),
+            Kind::RolloutFailed => format!("The update of {place} does not come up: {} {change}", self.full_image()),
+            Kind::CheckFailing => format!("What is newer for {place} is not known{}", self.class()),
+            Kind::CheckRecovered => format!("What is newer for {place} is known again"),
+            Kind::PluginFailing => {
+                let plugin = self.plugin.as_deref().unwrap_or("of the handler");
+                format!("The plugin {plugin}, which looks after {place}, fails{}", self.class())
+            }
+        }
+    }
+
+    fn what_next(&self) -> String {
+        let command = self.command();
+        let run = |purpose: &str, otherwise: &str| {
+            if command.is_empty() { otherwise.to_owned() } else { format!("{purpose}, run: {command}") }
+        };
+        match self.kind {
+            Kind::HandlerCreated
+            | Kind::HandlerResumed
+            | Kind::HandlerChanged
+            | Kind::RolloutFinished
+            | Kind::CheckRecovered => "There is nothing to do.".to_owned(),
+            Kind::HandlerDeleted => {
+                "It keeps the images that it has; to have it updated again, create a handler for it.".to_owned()
+            }
+            Kind::UpdateAvailable if self.is_about_moved_tag() => {
+                run("To have it pulled", "It is pulled when a new pod starts, if the pull policy is Always.")
+            }
+            Kind::UpdateAvailable => run("To take it", "To take it, set the image of the workload yourself."),
+            Kind::Updated | Kind::Restarted => "The rollout goes on by itself, and its end is told.".to_owned(),
+            Kind::RolloutFailed => run("To see why", "Look at the pods of the workload to see why."),
+            Kind::CheckFailing => run(
+                "It is tried again by itself, and until it works nothing is updated. To see more",
+                "It is tried again by itself, and until it works nothing is updated.",
+            ),
+            Kind::PluginFailing => run("Until it works, nothing that needs it is updated. To see more", ""),
+        }
+    }
+
+    /// Why, as far as it is known.
+    fn because(&self) -> String {
+        self.detail.as_ref().map(|detail| format!(": {}", detail.trim_end_matches('.'))).unwrap_or_default()
+    }
+
+    /// The newest tag, if it is another one than is offered.
+    fn beyond(&self) -> String {
+        let newest = self.newest.as_deref().filter(|newest| Some(*newest) != self.to.as_deref());
+        newest.map(|newest| format!(" (the newest of all is {newest})")).unwrap_or_default()
+    }
+
+    fn class(&self) -> String {
+        self.error_class.as_ref().map(|class| format!(" ({class})")).unwrap_or_default()
+    }
+
+    /// What is looked after, as precisely as it is known.
+    fn place(&self) -> String {
+        match &self.container {
+            Some(container) => format!("container {container} of {}", self.workload_in_words()),
+            None => self.workload_in_words(),
+        }
+    }
+
+    fn workload_in_words(&self) -> String {
+        let namespace = &self.handler.namespace;
+        match &self.workload {
+            Some(workload) => format!("{}/{} in namespace {namespace}", workload.kind, workload.name),
+            None => format!("the workload of handler {namespace}/{}", self.handler.name),
+        }
+    }
+
+    /// From where to where; the tag once if it stays the same.
+    fn change(&self) -> String {
+        let tag = |text: &str| text.split_once('@').map_or(text, |(tag, _)| tag).to_owned();
+        match (self.from.as_deref(), self.to.as_deref()) {
+            (Some(from), Some(to)) if tag(from) == tag(to) => shown(to),
+            (Some(from), Some(to)) => format!("{} → {}", shown(from), shown(to)),
+            (Some(one), None) | (None, Some(one)) => shown(one),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn full_image(&self) -> &str {
+        self.image.as_deref().unwrap_or("the image")
+    }
+
+    /// As people spell it: without what Docker Hub adds.
+    fn short_image(&self) -> &str {
+        let image = self.full_image();
+        image.strip_prefix("docker.io/library/").or_else(|| image.strip_prefix("docker.io/")).unwrap_or(image)
+    }
+
+    /// Whether it is about a tag that points at another image than before.
+    pub(super) fn is_about_moved_tag(&self) -> bool {
+        self.to.as_ref().is_some_and(|to| to.contains('@'))
+    }
+
+    /// What a moved tag points at.
+    fn digest(&self) -> String {
+        let digest = self.to.as_deref().and_then(|to| to.split_once('@')).map(|(_, digest)| digest);
+        digest.map_or_else(|| "another image".to_owned(), short_digest)
+    }
+}
+
+/// A tag, or a tag and a digest, as people read it.
+fn shown(tag: &str) -> String {
+    match tag.split_once('@') {
+        Some((tag, digest)) => format!("{tag}@{}", short_digest(digest)),
+        None => tag.to_owned(),
+    }
+}
+
+fn short_digest(digest: &str) -> String {
+    match digest.split_once(':') {
+        Some((algorithm, digits)) => format!("{algorithm}:{}", digits.chars().take(SHOWN_DIGITS).collect::<String>()),
+        None => digest.to_owned(),
+    }
+}
+
+/// `text` as one line of at most `longest` characters: each run of white space and of characters that do not show or that turn the
+/// direction of writing is one space, and where it was cut there is an ellipsis.
+pub(super) fn one_line(text: &str, longest: usize) -> String {
+    let is_gap = |char: char| {
+        char.is_whitespace()
+            || char.is_control()
+            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut line = text.split(is_gap).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(longest) {
+        let cut = line.get(..end).and_then(|kept| kept.char_indices().next_back()).map_or(0, |(start, _)| start);
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use super::super::Workload;
+use super::super::tests::{available, notice, some};
+use super::*;
+
+#[allow(clippy::needless_pass_by_value, reason = "tables read better without references")]
+fn check(notice: Notice, title: &str, text: &str) {
+    assert_eq!((notice.title().as_str(), notice.text().as_str()), (title, text), "{notice:?}");
+}
+
+fn about_app(kind: Kind) -> Notice {
+    Notice { kind, level: kind.level(), ..available("2.0") }
+}
+
+#[test]
+fn what_is_available_says_how_to_take_it() {
+    check(
+        Notice { detail: some("it differs from 1.0 in level 1"), newest: some("3.0rc1"), ..available("2.0") },
+        "team-a/web: nginx 1.0 → 2.0 is available",
+        "For container app of Deployment/web in namespace team-a there is a newer docker.io/library/nginx: 1.0 → 2.0 (the newest of \
+         all is 3.0rc1): it differs from 1.0 in level 1. To take it, run: kubectl --namespace team-a set image deployment/web \
+         app=docker.io/library/nginx:2.0",
+    );
+    check(
+        Notice { is_approvable: true, newest: some("2.0"), ..available("2.0") },
+        "team-a/web: nginx 1.0 → 2.0 is available",
+        "For container app of Deployment/web in namespace team-a there is a newer docker.io/library/nginx: 1.0 → 2.0. To take it, \
+         run: k8supdater approve team-a/web",
+    );
+    check(
+        Notice { workload: None, container: None, ..available("2.0") },
+        "team-a/web: nginx 1.0 → 2.0 is available",
+        "For the workload of handler team-a/web there is a newer docker.io/library/nginx: 1.0 → 2.0. To take it, set the image of \
+         the workload yourself.",
+    );
+    let moved = available("latest@sha256:0123456789abcdef0123");
+    check(
+        moved.clone(),
+        "team-a/web: nginx has moved to sha256:0123456789ab",
+        "Container app of Deployment/web in namespace team-a runs latest of docker.io/library/nginx, which now points at another \
+         image, sha256:0123456789ab. To have it pulled, run: kubectl --namespace team-a rollout restart deployment/web",
+    );
+    let workload = Some(Workload { kind: "CronJob".to_owned(), name: "web".to_owned() });
+    assert!(
+        Notice { workload, ..moved }
+            .text()
+            .ends_with("It is pulled when a new pod starts, if the pull policy is Always.")
+    );
+}
+
+#[test]
+fn what_was_done_and_what_came_of_it() {
+    check(
+        about_app(Kind::Updated),
+        "team-a/web: nginx 1.0 → 2.0 is being rolled out",
+        "Container app of Deployment/web in namespace team-a was updated: docker.io/library/nginx 1.0 → 2.0. The rollout goes on by \
+         itself, and its end is told.",
+    );
+    check(
+        Notice { from: some("latest"), to: some("latest@sha256:0123456789abcdef"), ..about_app(Kind::Restarted) },
+        "team-a/web: restarted for nginx latest@sha256:0123456789ab",
+        "Deployment/web in namespace team-a was restarted, because docker.io/library/nginx latest@sha256:0123456789ab has moved. The \
+         rollout goes on by itself, and its end is told.",
+    );
+    check(
+        about_app(Kind::RolloutFinished),
+        "team-a/web: nginx 1.0 → 2.0 is rolled out",
+        "Container app of Deployment/web in namespace team-a runs the update, in all pods: docker.io/library/nginx 1.0 → 2.0. There \
+         is nothing to do.",
+    );
+    check(
+        Notice { detail: some("no pod is ready."), image: some("ghcr.io/a/b"), ..about_app(Kind::RolloutFailed) },
+        "team-a/web: rollout of ghcr.io/a/b 1.0 → 2.0 failed",
+        "The update of container app of Deployment/web in namespace team-a does not come up: ghcr.io/a/b 1.0 → 2.0: no pod is ready. \
+         To see why, run: kubectl --namespace team-a describe deployment/web",
+    );
+}
+
+#[test]
+fn what_does_not_work() {
+    check(
+        Notice { error_class: some("Unauthorized"), detail: some("the token is wrong"), ..notice(Kind::CheckFailing) },
+        "team-a/web: check fails (Unauthorized)",
+        "What is newer for Deployment/web in namespace team-a is not known (Unauthorized): the token is wrong. It is tried again by \
+         itself, and until it works nothing is updated. To see more, run: k8supdater explain team-a/web",
+    );
+    check(
+        notice(Kind::CheckRecovered),
+        "team-a/web: check works again",
+        "What is newer for Deployment/web in namespace team-a is known again. There is nothing to do.",
+    );
+    check(
+        Notice { plugin: some("dockerhub"), error_class: some("Trapped"), ..notice(Kind::PluginFailing) },
+        "team-a/web: plugin dockerhub fails (Trapped)",
+        "The plugin dockerhub, which looks after Deployment/web in namespace team-a, fails (Trapped). Until it works, nothing that \
+         needs it is updated. To see more, run: kubectl get plugins.k8supdater.dev --all-namespaces",
+    );
+}
+
+#[test]
+fn every_kind_has_words_of_its_own_and_says_what_to_do() {
+    let mut titles = Vec::new();
+    for kind in Kind::ALL {
+        let notice = Notice { workload: None, ..notice(kind) };
+        let (title, text, command) = (notice.title(), notice.text(), notice.command());
+        assert!(title.starts_with("team-a/web: "), "{title}");
+        assert!(text.starts_with(|first: char| first.is_ascii_uppercase()), "{text}");
+        assert!(!text.contains("  ") && !text.contains("..") && text.contains(". "), "{text}");
+        assert!(if command.is_empty() { text.ends_with('.') } else { text.ends_with(&command) }, "{text}");
+        assert!(!titles.contains(&title), "{title}");
+        titles.push(title);
+    }
+}
+
+#[test]
+fn foreign_text_stays_on_one_line_and_is_cut() {
+    let foreign = Notice {
+        detail: some("one\r\nBcc: two\u{202e}three\t \u{7}four"),
+        to: some(&"9".repeat(500)),
+        ..notice(Kind::UpdateAvailable)
+    };
+    assert!(foreign.text().contains("one Bcc: two three four. "), "{}", foreign.text());
+    assert_eq!(foreign.title().chars().count(), LONGEST_TITLE);
+    let long = Notice { detail: some(&"ä ".repeat(9_000)), ..foreign };
+    assert_eq!(long.text().chars().count(), LONGEST_TEXT);
+    assert_eq!(one_line("äöü", 3), "äöü");
+    assert_eq!(one_line("äöüß", 3), "äö…");
+    assert_eq!(one_line(" \n ", 3), "");
+}
