@@ -63,8 +63,12 @@ fn benches(metadata: &Value) -> Vec<(String, Vec<String>)> {
     packages.filter(|(_, benches)| !benches.is_empty()).collect()
 }
 
-/// Measures the running operator, and prints a table.
-fn run_whole() -> Result<()> {
+/// Measures the running operator, and prints a table: `cargo xtask bench --whole`.
+///
+/// # Errors
+/// When something does not compile, or what is expected does not happen in time.
+pub fn run_whole() -> Result<()> {
+    plugins::run()?;
     let program = operator::build(Profile::Release)?;
     let size = program.metadata().with_context(|| format!("cannot read {}", program.display()))?.len();
     let cluster = Cluster::start()?;

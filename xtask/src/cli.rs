@@ -48,6 +48,9 @@ pub enum Command {
     },
     /// Runs the benches.
     Bench {
+        /// Leaves out the benches of the parts, which take longer to compile, and measures the operator as it is shipped.
+        #[arg(long, conflicts_with = "args")]
+        whole: bool,
         /// Arguments for criterion, such as the name of a bench.
         #[arg(last = true)]
         args: Vec<OsString>,
@@ -78,7 +81,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::Lint => lint::run(),
         Command::Crd { check } => crd::run(if check { crd::Mode::Check } else { crd::Mode::Write }),
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),
-        Command::Bench { args } => bench::run(&args),
+        Command::Bench { whole: true, .. } => bench::run_whole(),
+        Command::Bench { whole: false, args } => bench::run(&args),
         Command::WithParent { parent, program, args } => {
             let never: Infallible = process::become_program(parent, &program, &args)?;
             match never {}
