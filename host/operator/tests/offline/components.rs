@@ -110,3 +110,54 @@ async fn the_component_reads_what_its_source_reads_however_the_list_is_cut() {
     .await
     .unwrap();
 }
+
+/// Tags of all schemes, and texts that are none.
+fn any_tags() -> impl Strategy<Value = Vec<String>> {
+    let number = "(v|release-)?[0-9]{1,3}(\\.[0-9]{1,3}){0,4}(rc[0-9]|-rc\\.[0-9]|\\.dev[0-9]|\\.post[0-9]|-ls[0-9]{1,2})?(-alpine|-slim3\\.1)?";
+    let date = "20[0-3][0-9][.-]?[01][0-9][.-]?[0-3][0-9](T[0-2][0-9][0-5][0-9])?|2[0-9]\\.(04|10)(\\.[0-9]{1,2})?";
+    let word = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}";
+    prop::collection::vec(prop_oneof![4 => number, 2 => date, 1 => word, 1 => any::<String>()], 0..40)
+}
+
+#[tokio::test]
+async fn every_parser_is_total_deterministic_and_orders_whatever_it_reads() {
+    for (name, settings) in [
+        ("version-pep440", serde_json::json!({})),
+        ("version-semver", serde_json::json!({"partial": true})),
+        ("version-semver", serde_json::json!({"range": ">=1.2 <20"})),
+        (
+            "version-regex",
+            serde_json::json!({"expression": "v?(?<version>[0-9.]+)(-ls(?<tail>[0-9]+))?(?<flavor>-[a-z].*)?"}),
+        ),
+        ("version-date", serde_json::json!({})),
+        ("version-date", serde_json::json!({"scheme": "YY.0M.MICRO"})),
+    ] {
+        let component = load(name).await;
+        let settings = component.settings(&settings).unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let parse = |tags: &[String]| runtime.block_on(component.parse(tags.to_vec(), &settings)).unwrap().unwrap();
+            TestRunner::new(ProptestConfig { cases: 60, ..ProptestConfig::default() })
+                .run(&(any_tags(), 0..40_usize), |(tags, cut)| {
+                    let whole = parse(&tags);
+                    prop_assert_eq!(whole.len(), tags.len());
+                    let (head, rest) = tags.split_at(cut.min(tags.len()));
+                    prop_assert_eq!(&whole, &[parse(head), parse(rest)].concat());
+                    let versions: Vec<&Version> = whole.iter().flatten().collect();
+                    for one in &versions {
+                        for two in &versions {
+                            prop_assert_eq!(one.order(two), two.order(one).reverse());
+                            for three in &versions {
+                                let is_chain = one.order(two).is_le() && two.order(three).is_le();
+                                prop_assert!(!is_chain || one.order(three).is_le(), "{:?} {:?} {:?}", one, two, three);
+                            }
+                        }
+                    }
+                    Ok(())
+                })
+                .unwrap();
+        })
+        .await
+        .unwrap();
+    }
+}
