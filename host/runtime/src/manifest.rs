@@ -25,6 +25,7 @@
 //! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
 //! `origin` or, where a setting says whom to talk to, `setting`: see [`Wanted`].
 
+mod asked;
 mod example;
 mod login;
 mod wanted;
@@ -36,10 +37,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use asked::describe;
 pub use example::Examples;
-pub(crate) use example::{
-    Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
-};
+pub(crate) use example::{Exchange, NotifierExample, RegistryExample, VersionExample, VersionParserExample};
 pub use login::LoginForm;
 pub use wanted::Wanted;
 

@@ -55,8 +55,8 @@
 //! ```
 //!
 //! **`registry`**: `repository` (`registry`, `name`), `question` (`{"tags": null}`, or a checkpoint as a list of bytes in place of null, or
-//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
-//! compared, headers and body are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
+//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`, all of
+//! which are compared; `body` as text or `json`, of which one is compared if it is given; headers are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
 //! `failure` (`denied`, `timeout`, `connect`, `tls`, `too-large`, `mail`, `other`). The outcome is `tags` (`name`, `digest`,
 //! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
 //!
@@ -73,4 +73,15 @@
 //! }
 //! ```
 //!
-//! **`notifier`**: `notice` (its fields as in the WIT; absent ones are empty), `exchanges` and `error` as for a registry.
+//! **`notifier`**: `notice` (its fields as in the WIT; absent ones are empty), `exchanges` and `error` as for a registry. In place of a
+//! `request`, an exchange may have a `mail` (`to`, `subject`, and `text` and `html`, which are compared if they are given), which is sent
+//! unless there is a `failure`.
+//!
+//! ```json
+//! {
+//!   "name": "a mail to one person",
+//!   "settings": {"recipients": ["ops@example.com"]},
+//!   "notice": {"title": "web was updated"},
+//!   "exchanges": [{"mail": {"to": ["ops@example.com"], "subject": "web was updated"}}]
+//! }
+//! ```

@@ -131,5 +131,18 @@ fn an_example_that_cannot_be_read_is_named() {
     check("notifier", &exchange(""), "the exchange for https://r needs either `response` or `failure`");
     check("notifier", &exchange(r#", "response": {"status": 200}, "failure": "tls""#), "needs either");
     check("notifier", &exchange(r#", "response": {"status": 200, "body": "", "json": 1}"#), "either `body` or `json`");
+    let mail = |more: &str| {
+        let mail = r#""mail": {"to": ["a@b"], "subject": "s"}"#;
+        format!(r#"{{"name": "e", "notice": {{}}, "exchanges": [{{{mail}{more}}}]}}"#)
+    };
+    check("notifier", &mail(r#", "response": {"status": 200}"#), "a mail has no `response`");
+    check("notifier", &mail(r#", "request": {"method": "GET", "url": "https://r"}"#), "either `request` or `mail`");
+    check(
+        "notifier",
+        &exchange(r#", "failure": "tls""#).replace("\"https://r\"", r#""https://r", "body": "", "json": 1"#),
+        "either `body` or `json`",
+    );
+    let answer = r#"{"name": "e", "notice": {"answers": [{"label": "Yes", "valeu": "y"}]}}"#;
+    check("notifier", answer, "unknown field `valeu`");
     check("version-parser", &[r#"{"name": "e"}"#; 65].join(","), "examples: there are 65, and 64 are allowed");
 }
