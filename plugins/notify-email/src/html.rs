@@ -5,9 +5,10 @@
 
 use std::fmt::Write;
 
+use k8supdater_plugin::text::without_controls;
 use k8supdater_plugin::{Level, Notice};
 
-use crate::text::{one_line, without_controls};
+use crate::text::one_line;
 
 /// The fonts that the systems bring along.
 const SANS: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
@@ -82,17 +83,14 @@ fn paragraphs(text: &str) -> impl Iterator<Item = String> {
 
 fn facts(notice: &Notice) -> String {
     let style = format!("{SANS};font-size:14px;line-height:20px;vertical-align:top;border-bottom:1px solid #e5e7eb");
-    let rows: String = notice
-        .facts()
-        .iter()
-        .map(|(label, value)| {
-            let value = escape(&one_line(value));
-            format!(
-                "\n<tr><td style=\"{style};padding:6px 16px 6px 0;color:#6b7280;white-space:nowrap\">{label}</td>\
-                 <td style=\"{style};padding:6px 0;color:#111827;word-break:break-word\">{value}</td></tr>"
-            )
-        })
-        .collect();
+    let row = |(label, value): &(&str, String)| {
+        let value = escape(&one_line(value));
+        format!(
+            "\n<tr><td style=\"{style};padding:6px 16px 6px 0;color:#6b7280;white-space:nowrap\">{label}</td>\
+             <td style=\"{style};padding:6px 0;color:#111827;word-break:break-word\">{value}</td></tr>"
+        )
+    };
+    let rows = notice.facts().iter().map(row).collect::<Vec<_>>().concat();
     if rows.is_empty() {
         return String::new();
     }

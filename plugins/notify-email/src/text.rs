@@ -1,6 +1,7 @@
 //! The plain text part of a mail.
 
 use k8supdater_plugin::Notice;
+use k8supdater_plugin::text::without_controls;
 
 /// The notice as plain text.
 pub(crate) fn of(notice: &Notice) -> String {
@@ -27,24 +28,7 @@ pub(crate) fn of(notice: &Notice) -> String {
     parts.join("\n\n")
 }
 
-/// Line ends as `\n`, and no other control characters but tabs.
-pub(crate) fn without_controls(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
-}
-
 /// What has to stay on its line.
 pub(crate) fn one_line(text: &str) -> String {
     without_controls(text).replace(['\n', '\t'], " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_line_ends_and_tabs_survive() {
-        assert_eq!(without_controls("a\r\nb\rc\td\0\u{1b}[31m"), "a\nb\nc\td[31m");
-        assert_eq!(one_line("a\r\nb"), "a b");
-    }
 }

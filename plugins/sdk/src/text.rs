@@ -40,6 +40,18 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
+/// Line ends as `\n`, and no other control characters but tabs: what can stand in text of several lines for people.
+///
+/// ```
+/// use k8supdater_plugin::text::without_controls;
+///
+/// assert_eq!(without_controls("a\r\nb\rc\td\0\u{1b}[31m"), "a\nb\nc\td[31m");
+/// ```
+pub fn without_controls(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
+}
+
 /// `text`, or as much from its beginning as has a width of at most `limit` together with a `…` at the end.
 ///
 /// `width` is what one character costs: 1, its length in bytes or UTF-16, or that of what it will be escaped to.

@@ -226,7 +226,7 @@ mod tests {
             let time = Timestamp::from_seconds(day * 86_400 + day % 86_400);
             assert_eq!(Timestamp::parse(&time.rfc3339()), Some(time));
         }
-        assert!(Timestamp::from_seconds(u64::MAX).rfc3339().ends_with("Z"));
+        assert!(Timestamp::from_seconds(u64::MAX).rfc3339().ends_with('Z'));
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn conversations_must_ask_exactly_what_the_example_says() {
 fn notices_are_mailed_and_posted_as_the_example_says() {
     let check = |mail: &str, post: &str, expected| {
         let notice = r#""notice": {"title": "T", "answers": [{"label": "Yes", "value": "y"}]}"#;
-        let exchanges = format!(r#"[{mail}{post}]"#);
+        let exchanges = format!("[{mail}{post}]");
         let manifest =
             format!(r#"{{"kind": "notifier", "examples": [{{"name": "e", {notice}, "exchanges": {exchanges}}}]}}"#);
         check(run_notifier::<MailAndPost>(&manifest), expected);
