@@ -43,13 +43,14 @@ fn html(spans: &[Span], range: &Range<usize>) -> String {
         start = end;
         let Some(piece) = piece.filter(|piece| !piece.is_empty()) else { continue };
         let piece = escape(piece);
-        html += &match style {
+        let piece = match style {
             Style::Plain => piece,
             Style::Bold => format!("<b>{piece}</b>"),
             Style::Code => format!("<code>{piece}</code>"),
             Style::Box => format!("<pre>{piece}</pre>"),
             Style::Link(url) => format!(r#"<a href="{}">{piece}</a>"#, escape(url)),
         };
+        html.push_str(&piece);
     }
     html
 }
