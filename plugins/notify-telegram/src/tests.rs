@@ -194,13 +194,12 @@ fn visible(html: &str) -> String {
         seen += before;
         let (tag, after) = after.split_once('>').expect("a tag has an end");
         rest = after;
-        match tag.strip_prefix('/') {
-            Some(name) => assert_eq!(open.take().as_deref(), Some(name), "in {html}"),
-            None => {
-                let name = tag.split(' ').next().unwrap().to_owned();
-                assert!(["b", "code", "pre", "a"].contains(&name.as_str()), "<{tag}> in {html}");
-                assert_eq!(open.replace(name), None, "in {html}");
-            }
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.take().as_deref(), Some(name), "in {html}");
+        } else {
+            let name = tag.split(' ').next().unwrap().to_owned();
+            assert!(["b", "code", "pre", "a"].contains(&name.as_str()), "<{tag}> in {html}");
+            assert_eq!(open.replace(name), None, "in {html}");
         }
     }
     assert_eq!(open, None, "in {html}");

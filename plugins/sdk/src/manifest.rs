@@ -35,8 +35,9 @@
 //!
 //! `origins` and `slots` have at most 32 entries and may be left out, the whole has at most 256 KiB, and unknown fields are refused.
 //!
-//! The `scheme` of a slot is `basic`, `bearer`, `oci-token`, `url` (the secret replaces `{slot:name}` in a URL), or
-//! `{"header": "private-token"}` for a header whose whole value is the secret. Where an API gives a short-lived token for user name and
+//! The `scheme` of a slot is `basic`, `bearer`, `oci-token`, `url` (the secret replaces `{slot:name}` in a URL),
+//! `{"header": "private-token"}` for a header whose whole value is the secret, or `{"hmac-sha256": "x-signature"}` for one whose value is `sha256=`
+//! and the HMAC-SHA256 of the body in hexadecimal digits, with the secret as the key. Where an API gives a short-lived token for user name and
 //! password, it is `{"login": {"path": "/v2/auth/token", "username": "identifier", "password": "secret", "token": "access_token"}}`: the host
 //! POSTs a JSON object with the fields `identifier` and `secret` to that path, on the origin that the request goes to, and sends the request
 //! with what it finds in `access_token` of the answer as a bearer token. It logs in again before the token runs out, and once on a 401; a

@@ -19,6 +19,7 @@ fn a_manifest_with_every_field_is_read() {
         "slots": [
             {"name": "one", "scheme": "oci-token", "description": "an access token"},
             {"name": "two", "scheme": {"header": "PRIVATE-TOKEN"}},
+            {"name": "four", "scheme": {"hmac-sha256": "X-Signature"}},
             {"name": "three", "scheme": {"login": {"path": "/token", "username": "u", "password": "p", "token": "t"}}}
         ],
         "examples": [{"name": "e", "repository": {"registry": "r", "name": "n"}, "question": {"tags": null}}]
@@ -36,7 +37,12 @@ fn a_manifest_with_every_field_is_read() {
     );
     assert_eq!(read.default_settings(), serde_json::json!({"baseUrl": "https://x.example"}));
     let slots: Vec<_> = read.slots.iter().map(|slot| (slot.name.as_str(), slot.scheme.to_string())).collect();
-    let expected = [("one", "oci-token"), ("two", "header PRIVATE-TOKEN"), ("three", "login /token")];
+    let expected = [
+        ("one", "oci-token"),
+        ("two", "header PRIVATE-TOKEN"),
+        ("four", "hmac-sha256 X-Signature"),
+        ("three", "login /token"),
+    ];
     assert_eq!(slots, expected.map(|(name, scheme)| (name, scheme.to_owned())));
     assert_eq!(read.examples.len(), 1);
 }
@@ -98,6 +104,11 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         r#"slots[1].name: there are two slots named "a""#,
     );
     check_refusal(&slots(r#"{"name": "a", "scheme": {"header": "a b"}}"#), r#""a b" is no name of an HTTP header"#);
+    check_refusal(
+        &slots(r#"{"name": "a", "scheme": {"hmac-sha256": "a: b"}}"#),
+        r#"slots[0].scheme.hmac-sha256: "a: b" is no name of an HTTP header"#,
+    );
+    check_refusal(&slots(r#"{"name": "a", "scheme": "hmac-sha256"}"#), "expected newtype variant");
     let login = |form: &str| slots(&format!(r#"{{"name": "a", "scheme": {{"login": {{{form}}}}}}}"#));
     check_refusal(&slots(r#"{"name": "a", "scheme": "login"}"#), "expected newtype variant");
     check_refusal(&login(r#""path": "/token", "username": "u", "password": "p""#), "missing field `token`");
