@@ -190,7 +190,7 @@ impl Prepared {
         let secret_url = call.url_with_secrets(scope)?;
         let bound = slot.as_deref().and_then(|slot| scope.credential(slot, &call.origin));
         let proof = match (bound, slot) {
-            (Some(bound), _) => bound.proof()?,
+            (Some(bound), _) => bound.proof(&call.body)?,
             // The slot is empty: anonymous, but anonymous tokens are had in the same way as others.
             (None, Some(_)) => Proof::OnChallenge(None),
             (None, None) => Proof::Nothing,

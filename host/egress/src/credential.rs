@@ -4,10 +4,11 @@
 //! request header, URL or login, after [`crate::Client`] has made all its checks. Start reading at [`BoundCredential`].
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use k8supdater_core::origin::Origin;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -77,7 +78,7 @@ impl Credential {
         Self(Arc::new(Inner { secret, identity }))
     }
 
-    /// A token, for the schemes [`Scheme::Bearer`], [`Scheme::Header`] and [`Scheme::Url`].
+    /// A token, for the schemes [`Scheme::Bearer`], [`Scheme::Header`], [`Scheme::HmacSha256`] and [`Scheme::Url`].
     pub fn token(token: String) -> Self {
         let identity = Identity::of(&["token", &token]);
         Self(Arc::new(Inner { secret: Secret::Token(Zeroizing::new(token)), identity }))
@@ -120,6 +121,19 @@ impl Credential {
 
     fn header(&self) -> Option<HeaderValue> {
         self.as_token().and_then(sensitive)
+    }
+
+    /// `sha256=` and the HMAC-SHA256 of `body` in lower-case hexadecimal digits, with the token as the key (RFC 2104); none if this is a
+    /// login or empty: everybody could sign with that.
+    fn signature(&self, body: &[u8]) -> Option<HeaderValue> {
+        let token = self.as_token().filter(|token| !token.is_empty())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).ok()?;
+        mac.update(body);
+        let mut value = "sha256=".to_owned();
+        for byte in mac.finalize().into_bytes() {
+            write!(value, "{byte:02x}").ok()?;
+        }
+        sensitive(&value)
     }
 
     /// The token as it may stand in a URL; none if this is a login.
@@ -171,6 +185,9 @@ pub enum Scheme {
     Bearer,
     /// A header of this name whose whole value is the token, such as GitLab's `private-token`.
     Header(String),
+    /// A header of this name with a signature: `sha256=` and the HMAC-SHA256 of the body, of which the token is the key. It shows that a
+    /// request is from us and was not changed, without showing the token.
+    HmacSha256(String),
     /// `authorization: Bearer`, with a token that the origin itself gives for user name and password.
     Login(LoginForm),
     /// What OCI registries do: user name and password buy a short-lived token, where the registry says so
@@ -223,11 +240,11 @@ pub(crate) enum Proof {
 }
 
 impl BoundCredential {
-    /// How a request that names this slot proves who it is.
+    /// How a request with this body that names this slot proves who it is.
     ///
     /// # Errors
     /// [`Failure::Denied`] where scheme and secret do not fit each other. The text names the slot, never the secret.
-    pub(crate) fn proof(&self) -> Result<Proof, Failure> {
+    pub(crate) fn proof(&self, body: &[u8]) -> Result<Proof, Failure> {
         match &self.scheme {
             Scheme::Basic => {
                 let value = self.secret.basic().ok_or_else(|| self.unfit(LOGIN))?;
@@ -238,17 +255,12 @@ impl BoundCredential {
                 Ok(Proof::Header(AUTHORIZATION, value))
             }
             Scheme::Header(name) => {
-                let parsed = HeaderName::from_bytes(name.as_bytes())
-                    .ok()
-                    .filter(|parsed| !FRAMING_HEADERS.contains(&parsed.as_str()))
-                    .ok_or_else(|| {
-                        let slot = &self.slot;
-                        Failure::Denied(format!(
-                            "credential slot {slot:?} wants the header {name:?}, which cannot carry a secret"
-                        ))
-                    })?;
                 let value = self.secret.header().ok_or_else(|| self.unfit(TOKEN))?;
-                Ok(Proof::Header(parsed, value))
+                Ok(Proof::Header(self.header_name(name)?, value))
+            }
+            Scheme::HmacSha256(name) => {
+                let value = self.secret.signature(body).ok_or_else(|| self.unfit(KEY))?;
+                Ok(Proof::Header(self.header_name(name)?, value))
             }
             Scheme::Login(form) => {
                 self.secret.login_body(form).ok_or_else(|| self.unfit(PAIR))?;
@@ -263,6 +275,14 @@ impl BoundCredential {
         }
     }
 
+    fn header_name(&self, name: &str) -> Result<HeaderName, Failure> {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).ok();
+        parsed.filter(|parsed| !FRAMING_HEADERS.contains(&parsed.as_str())).ok_or_else(|| {
+            let slot = &self.slot;
+            Failure::Denied(format!("credential slot {slot:?} wants the header {name:?}, which cannot carry a secret"))
+        })
+    }
+
     /// The secret as it may stand in a URL in place of `{slot:name}`.
     ///
     /// # Errors
@@ -270,7 +290,12 @@ impl BoundCredential {
     pub(crate) fn url_part(&self) -> Result<Zeroizing<String>, Failure> {
         match self.scheme {
             Scheme::Url => self.secret.url_part().filter(|part| !part.is_empty()).ok_or_else(|| self.unfit(TOKEN)),
-            Scheme::Basic | Scheme::Bearer | Scheme::Header(_) | Scheme::Login(_) | Scheme::OciToken => {
+            Scheme::Basic
+            | Scheme::Bearer
+            | Scheme::Header(_)
+            | Scheme::HmacSha256(_)
+            | Scheme::Login(_)
+            | Scheme::OciToken => {
                 let slot = &self.slot;
                 Err(Failure::Denied(format!(
                     "credential slot {slot:?} may not stand in a URL; only a slot of scheme url may"
@@ -290,6 +315,7 @@ impl BoundCredential {
 const LOGIN: &str = "a user name without a colon and a password, both without control characters";
 const PAIR: &str = "a user name and a password";
 const TOKEN: &str = "a token without control characters";
+const KEY: &str = "a token that is not empty";
 
 #[cfg(test)]
 mod tests {
@@ -310,7 +336,7 @@ mod tests {
     #[test]
     fn each_scheme_puts_its_secret_where_it_belongs() {
         let check = |scheme: Scheme, secret: Credential, expected: Option<(&str, &str)>| {
-            let proof = bound(scheme.clone(), secret).proof();
+            let proof = bound(scheme.clone(), secret).proof(b"");
             match (proof, expected) {
                 (Ok(Proof::Header(name, value)), Some(expected)) => {
                     assert!(value.is_sensitive(), "{scheme:?}");
@@ -335,6 +361,34 @@ mod tests {
         check(Scheme::Header("Content-Length".to_owned()), token("0"), None);
         check(Scheme::Header("not a name".to_owned()), token("t"), None);
         check(Scheme::OciToken, token("t"), None);
+    }
+
+    #[test]
+    fn a_signature_is_that_of_the_body() {
+        let check = |key: &str, body: &[u8], expected: Option<&str>| {
+            let proof = bound(Scheme::HmacSha256("X-Signature".to_owned()), token(key)).proof(body);
+            match (proof, expected) {
+                (Ok(Proof::Header(name, value)), Some(expected)) => {
+                    assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-signature", expected));
+                }
+                (Err(Failure::Denied(why)), None) => assert!(why.contains("a token that is not empty"), "{why}"),
+                (proof, expected) => panic!("{proof:?}, expected {expected:?}"),
+            }
+        };
+        // Test case 2 of RFC 4231, section 4.3.
+        check(
+            "Jefe",
+            b"what do ya want for nothing?",
+            Some("sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        );
+        // A key longer than a block, as in test case 6, section 4.7, but of text.
+        let long = bound(Scheme::HmacSha256("s".to_owned()), token(&"k".repeat(131))).proof(b"x");
+        assert!(matches!(long, Ok(Proof::Header(..))), "{long:?}");
+        check("", b"x", None);
+        let login = bound(Scheme::HmacSha256("s".to_owned()), login("u", "p")).proof(b"x");
+        assert!(matches!(login, Err(Failure::Denied(_))), "{login:?}");
+        let framing = bound(Scheme::HmacSha256("content-length".to_owned()), token("k")).proof(b"x");
+        assert!(matches!(framing, Err(Failure::Denied(_))), "{framing:?}");
     }
 
     #[test]

@@ -87,12 +87,20 @@ fn bind(login: &Login, slots: &[Slot], origins: &[Origin]) -> Result<Vec<BoundCr
             (Credential::login(username.expose().to_owned(), password.expose().to_owned()), |slot| match slot {
                 SlotScheme::OciToken => Some(Scheme::OciToken),
                 SlotScheme::Basic => Some(Scheme::Basic),
-                SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Login(_) | SlotScheme::Url => None,
+                SlotScheme::Bearer
+                | SlotScheme::Header(_)
+                | SlotScheme::HmacSha256(_)
+                | SlotScheme::Login(_)
+                | SlotScheme::Url => None,
             })
         }
         Login::RegistryToken(token) => (Credential::token(token.expose().to_owned()), |slot| match slot {
             SlotScheme::OciToken | SlotScheme::Bearer => Some(Scheme::Bearer),
-            SlotScheme::Basic | SlotScheme::Header(_) | SlotScheme::Login(_) | SlotScheme::Url => None,
+            SlotScheme::Basic
+            | SlotScheme::Header(_)
+            | SlotScheme::HmacSha256(_)
+            | SlotScheme::Login(_)
+            | SlotScheme::Url => None,
         }),
         Login::IdentityToken(_) => return Err(Unfit::IdentityToken),
     };
@@ -195,6 +203,7 @@ mod tests {
             ("d", SlotScheme::Header("private-token".to_owned())),
             ("e", SlotScheme::Url),
             ("f", SlotScheme::Login(form)),
+            ("g", SlotScheme::HmacSha256("x-signature".to_owned())),
         ];
         let entry = |login: &str| format!(r#"{{"ghcr.io":{login}}}"#);
         let image = "ghcr.io/a/b:1";

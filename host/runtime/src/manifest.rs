@@ -18,13 +18,14 @@
 //! }
 //! ```
 //!
-//! A slot's `scheme` is one of [`SlotScheme`]'s: `"basic"`, `"bearer"`, `"oci-token"`, `"url"`, `{"header": "PRIVATE-TOKEN"}`, or, where an
-//! API gives a short-lived token for user name and password,
+//! A slot's `scheme` is one of [`SlotScheme`]'s: `"basic"`, `"bearer"`, `"oci-token"`, `"url"`, `{"header": "PRIVATE-TOKEN"}`,
+//! `{"hmac-sha256": "X-Signature"}`, or, where an API gives a short-lived token for user name and password,
 //! `{"login": {"path": "/v2/auth/token", "username": "identifier", "password": "secret", "token": "access_token"}}`.
 //!
 //! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
 //! `origin` or, where a setting says whom to talk to, `setting`: see [`Wanted`].
 
+mod asked;
 mod example;
 mod login;
 mod wanted;
@@ -36,10 +37,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use asked::describe;
 pub use example::Examples;
-pub(crate) use example::{
-    Exchange, NotifierExample, RegistryExample, RequestExample, VersionExample, VersionParserExample,
-};
+pub(crate) use example::{Exchange, NotifierExample, RegistryExample, VersionExample, VersionParserExample};
 pub use login::LoginForm;
 pub use wanted::Wanted;
 
@@ -139,8 +139,8 @@ pub struct Slot {
 
 /// How the host attaches the secret of a slot to a request.
 ///
-/// Written as a string in the plugin manifest, `"bearer"`; only a header needs its name too, `{"header": "PRIVATE-TOKEN"}`, and a login
-/// its [form](LoginForm).
+/// Written as a string in the plugin manifest, `"bearer"`; only a header needs its name too, `{"header": "PRIVATE-TOKEN"}`, as does that of a
+/// signature, and a login its [form](LoginForm).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlotScheme {
@@ -150,6 +150,8 @@ pub enum SlotScheme {
     Bearer,
     /// A header of this name with a token.
     Header(String),
+    /// A header of this name with `sha256=` and the HMAC-SHA256 of the body, of which a token is the key, in hexadecimal digits.
+    HmacSha256(String),
     /// `authorization: Bearer` with a token that the origin gives for user name and password.
     Login(LoginForm),
     /// The token exchange of OCI registries (<https://distribution.github.io/distribution/spec/auth/token/>).
@@ -164,6 +166,7 @@ impl fmt::Display for SlotScheme {
             Self::Basic => out.write_str("basic"),
             Self::Bearer => out.write_str("bearer"),
             Self::Header(name) => write!(out, "header {name}"),
+            Self::HmacSha256(name) => write!(out, "hmac-sha256 {name}"),
             Self::Login(form) => write!(out, "login {}", form.path),
             Self::OciToken => out.write_str("oci-token"),
             Self::Url => out.write_str("url"),
@@ -320,10 +323,16 @@ fn check_scheme(scheme: &SlotScheme) -> Result<(), (String, String)> {
         SlotScheme::Header(name) if !is_header_name(name) => {
             Err(("header".to_owned(), format!("{name:?} is no name of an HTTP header")))
         }
-        SlotScheme::Login(form) => form.check().map_err(|(field, message)| (format!("login.{field}"), message)),
-        SlotScheme::Basic | SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::OciToken | SlotScheme::Url => {
-            Ok(())
+        SlotScheme::HmacSha256(name) if !is_header_name(name) => {
+            Err(("hmac-sha256".to_owned(), format!("{name:?} is no name of an HTTP header")))
         }
+        SlotScheme::Login(form) => form.check().map_err(|(field, message)| (format!("login.{field}"), message)),
+        SlotScheme::Basic
+        | SlotScheme::Bearer
+        | SlotScheme::Header(_)
+        | SlotScheme::HmacSha256(_)
+        | SlotScheme::OciToken
+        | SlotScheme::Url => Ok(()),
     }
 }
 

@@ -42,7 +42,7 @@ pub mod registry {
 
 /// `notifier`: delivers notices.
 pub mod notifier {
-    pub use super::bindings::exports::k8supdater::plugin::notifier::{Notice, Step};
+    pub use super::bindings::exports::k8supdater::plugin::notifier::{Answer, Notice, Step};
 }
 
 /// `version-parser` as it passes the boundary. The rest of the program knows [`k8supdater_core::version::Version`].

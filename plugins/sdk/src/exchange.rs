@@ -181,6 +181,20 @@ impl Replies {
             .map_err(|replies| Error::Other(format!("expected one reply from the host, got {}", replies.len())))?;
         reply.http()
     }
+
+    /// Makes sure that the only mail of the step was accepted.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not; [`Error::Other`] if the replies do not fit a single mail.
+    pub fn mailed(self) -> Result<(), Error> {
+        match self.0.as_slice() {
+            [Reply::Mailed] => Ok(()),
+            [Reply::Failed(failure)] => Err(failure.clone().into()),
+            [Reply::Http(_)] => Err(Error::Other("the host answered a mail with an HTTP response".to_owned())),
+            replies => Err(Error::Other(format!("expected one reply from the host, got {}", replies.len()))),
+        }
+    }
 }
 
 impl IntoIterator for Replies {

@@ -20,6 +20,8 @@
 //! What registry plugins have in common: [`link`] reads where an answer points at, [`refusal`] what a bad one means, [`time`] when
 //! something happened, [`platform`] what an image is for; [`names`] keeps names from changing where a request goes, and [`trail`] finds out circles.
 //!
+//! What notifiers have in common: [`notice`] says how loud to be, and makes a table of what there is to say; [`text::within`] keeps to limits.
+//!
 //! What this crate must not do: add an import to the component, or panic over foreign data.
 //!
 //! Start reading at [`version_parser`], which is the shortest, then [`registry`].
@@ -37,6 +39,7 @@ pub mod examples;
 pub mod link;
 pub mod manifest;
 pub mod names;
+pub mod notice;
 pub mod notifier;
 pub mod platform;
 pub mod refusal;
@@ -48,6 +51,7 @@ pub mod trail;
 pub mod version_parser;
 
 pub use exchange::{Action, Error, Failure, Header, HttpRequest, HttpResponse, Mail, Replies, Reply};
-pub use notifier::{Notice, Notifier};
+pub use notice::{Answer, Level, Notice};
+pub use notifier::Notifier;
 pub use registry::{Image, Question, Registry, Repository, Tag};
 pub use version_parser::{Version, VersionParser};

@@ -35,8 +35,9 @@
 //!
 //! `origins` and `slots` have at most 32 entries and may be left out, the whole has at most 256 KiB, and unknown fields are refused.
 //!
-//! The `scheme` of a slot is `basic`, `bearer`, `oci-token`, `url` (the secret replaces `{slot:name}` in a URL), or
-//! `{"header": "private-token"}` for a header whose whole value is the secret. Where an API gives a short-lived token for user name and
+//! The `scheme` of a slot is `basic`, `bearer`, `oci-token`, `url` (the secret replaces `{slot:name}` in a URL),
+//! `{"header": "private-token"}` for a header whose whole value is the secret, or `{"hmac-sha256": "x-signature"}` for one whose value is `sha256=`
+//! and the HMAC-SHA256 of the body in hexadecimal digits, with the secret as the key. Where an API gives a short-lived token for user name and
 //! password, it is `{"login": {"path": "/v2/auth/token", "username": "identifier", "password": "secret", "token": "access_token"}}`: the host
 //! POSTs a JSON object with the fields `identifier` and `secret` to that path, on the origin that the request goes to, and sends the request
 //! with what it finds in `access_token` of the answer as a bearer token. It logs in again before the token runs out, and once on a 401; a
@@ -55,8 +56,8 @@
 //! ```
 //!
 //! **`registry`**: `repository` (`registry`, `name`), `question` (`{"tags": null}`, or a checkpoint as a list of bytes in place of null, or
-//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`; all of them are
-//! compared, headers and body are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
+//! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`, all of
+//! which are compared; `body` as text or `json`, of which one is compared if it is given; headers are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
 //! `failure` (`denied`, `timeout`, `connect`, `tls`, `too-large`, `mail`, `other`). The outcome is `tags` (`name`, `digest`,
 //! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
 //!
@@ -73,4 +74,15 @@
 //! }
 //! ```
 //!
-//! **`notifier`**: `notice` (its fields as in the WIT; absent ones are empty), `exchanges` and `error` as for a registry.
+//! **`notifier`**: `notice` (its fields as in the WIT; absent ones are empty), `exchanges` and `error` as for a registry. In place of a
+//! `request`, an exchange may have a `mail` (`to`, `subject`, and `text` and `html`, which are compared if they are given), which is sent
+//! unless there is a `failure`.
+//!
+//! ```json
+//! {
+//!   "name": "a mail to one person",
+//!   "settings": {"recipients": ["ops@example.com"]},
+//!   "notice": {"title": "web was updated"},
+//!   "exchanges": [{"mail": {"to": ["ops@example.com"], "subject": "web was updated"}}]
+//! }
+//! ```

@@ -4,8 +4,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::bindings::notifier::exports::k8supdater::plugin::notifier::{Guest, Notice, Step as EncodedStep};
+pub use crate::bindings::notifier::exports::k8supdater::plugin::notifier::{Guest, Step as EncodedStep};
 use crate::exchange::{Action, Error, HttpRequest, Mail, Replies, Reply, decode_state, encode_state};
+pub use crate::notice::{Answer, Level, Notice};
 pub use crate::settings::NoSettings;
 
 /// Delivers notices. Implemented by the plugin, exported with `export!(notifier: …)`.
@@ -120,23 +121,7 @@ mod tests {
     }
 
     fn notice(text: &str) -> Notice {
-        let empty = String::new;
-        Notice {
-            kind: "updated".to_owned(),
-            level: "info".to_owned(),
-            handler: empty(),
-            namespace: empty(),
-            workload: empty(),
-            container: empty(),
-            image: empty(),
-            from: empty(),
-            to: empty(),
-            newest: empty(),
-            link: empty(),
-            text: text.to_owned(),
-            time: 0,
-            key: empty(),
-        }
+        Notice { kind: "updated".to_owned(), level: "info".to_owned(), text: text.to_owned(), ..Notice::default() }
     }
 
     #[track_caller]

@@ -1,4 +1,4 @@
-//! Points in time, as registries write them.
+//! Points in time, as registries write them, and as people read them.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,31 @@ impl Timestamp {
         }
         let local = ((days(year, month, day) * 24 + hours) * 60 + minutes) * 60 + seconds;
         Some(Self { seconds: local.checked_add_signed(-ahead)?, nanoseconds: nanoseconds(fraction)? })
+    }
+
+    /// This many whole seconds after 1970-01-01T00:00:00Z.
+    pub fn from_seconds(seconds: u64) -> Self {
+        Self { seconds, nanoseconds: 0 }
+    }
+
+    /// As in RFC 3339, to the second: `2024-01-15T10:00:01Z`.
+    pub fn rfc3339(self) -> String {
+        let (date, clock) = self.date_and_clock();
+        format!("{date}T{clock}Z")
+    }
+
+    /// As people read it: `2024-01-15 10:00:01 UTC`.
+    pub fn for_people(self) -> String {
+        let (date, clock) = self.date_and_clock();
+        format!("{date} {clock} UTC")
+    }
+
+    fn date_and_clock(self) -> (String, String) {
+        const DAY: u64 = 24 * 60 * 60;
+        let (year, month, day) = date(self.seconds / DAY);
+        let second = self.seconds % DAY;
+        let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+        (format!("{year:04}-{month:02}-{day:02}"), clock)
     }
 }
 
@@ -99,6 +124,24 @@ pub(crate) fn days(year: u64, month: u64, day: u64) -> u64 {
     // 153 days in the five months from March to July, and again from August on.
     let before_this_month = (153 * month + 2) / 5;
     before_this_year + before_this_month + day - 1 - DAYS_TO_1970
+}
+
+/// The reverse of [`days`]: year, month and day.
+fn date(days: u64) -> (u64, u64, u64) {
+    const FOUR_CENTURIES: u64 = 400 * 365 + 97;
+    const CENTURY: u64 = 100 * 365 + 24;
+    const FOUR_YEARS: u64 = 4 * 365 + 1;
+    let (cycles, day) = ((days + DAYS_TO_1970) / FOUR_CENTURIES, (days + DAYS_TO_1970) % FOUR_CENTURIES);
+    // The fourth century of a cycle has a day more than the others, and the fourth year of four too: a leap day at the end.
+    let century = (day / CENTURY).min(3);
+    let day = day - century * CENTURY;
+    let (four_years, day) = (day / FOUR_YEARS, day % FOUR_YEARS);
+    let year = (day / 365).min(3);
+    let day = day - year * 365;
+    let months = (5 * day + 2) / 153;
+    let day = day - (153 * months + 2) / 5 + 1;
+    let year = cycles * 400 + century * 100 + four_years * 4 + year;
+    if months < 10 { (year, months + 3, day) } else { (year + 1, months - 9, day) }
 }
 
 /// Days from the March of year 0 to 1970-01-01.
@@ -172,6 +215,18 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text), None, "for {text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_again() {
+        assert_eq!(Timestamp::from_seconds(1_705_312_801).rfc3339(), "2024-01-15T10:00:01Z");
+        assert_eq!(Timestamp::from_seconds(0).for_people(), "1970-01-01 00:00:00 UTC");
+        // Every day of a cycle of the calendar, each at another time of day.
+        for day in 0..146_097 + 365 {
+            let time = Timestamp::from_seconds(day * 86_400 + day % 86_400);
+            assert_eq!(Timestamp::parse(&time.rfc3339()), Some(time));
+        }
+        assert!(Timestamp::from_seconds(u64::MAX).rfc3339().ends_with('Z'));
     }
 
     #[test]

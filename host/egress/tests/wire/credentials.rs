@@ -32,6 +32,14 @@ async fn a_secret_is_attached_where_its_scheme_says() {
     let seen = server.seen();
     let values: Vec<_> = seen.last().unwrap().headers.get_all("private-token").iter().collect();
     assert_eq!(values, ["glpat"]);
+    let signing = scope_with(&origin, Scheme::HmacSha256("X-K8supdater-Signature".to_owned()), token("Jefe"));
+    let body = b"what do ya want for nothing?".to_vec();
+    let posted = Request { method: "POST".to_owned(), body, ..named() };
+    // Test case 2 of RFC 4231, section 4.3.
+    let signature = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    check(&signing, posted.clone(), "x-k8supdater-signature", signature).await;
+    let forged = Request { headers: vec![("x-k8supdater-signature".to_owned(), "sha256=00".to_owned())], ..posted };
+    check(&signing, forged, "x-k8supdater-signature", signature).await;
     // Sent only when the origin asks for it.
     check(&scope_with(&origin, Scheme::OciToken, login("u", "p")), named(), "authorization", "").await;
 }
@@ -44,6 +52,7 @@ async fn a_secret_is_shown_to_no_other_origin_than_its_own() {
         (Scheme::Basic, login("u", "canary")),
         (Scheme::Bearer, token("canary")),
         (Scheme::Header("x-key".to_owned()), token("canary")),
+        (Scheme::HmacSha256("x-signature".to_owned()), token("canary")),
         (Scheme::Login(crate::logins::form()), login("u", "canary")),
         (Scheme::OciToken, login("u", "canary")),
     ];
@@ -55,6 +64,7 @@ async fn a_secret_is_shown_to_no_other_origin_than_its_own() {
         for seen in own.seen().iter().chain(&other.seen()) {
             assert!(!format!("{:?} {:?}", seen.headers, seen.body).contains("canary"), "{scheme:?}: {seen:?}");
             assert_eq!(seen.header("authorization"), "", "{scheme:?}");
+            assert_eq!(seen.header("x-signature"), "", "{scheme:?}");
         }
     }
 }
@@ -128,5 +138,7 @@ async fn a_secret_that_does_not_fit_its_scheme_is_named_by_its_slot() {
     check(Scheme::Login(crate::logins::form()), token("canary")).await;
     check(Scheme::OciToken, token("canary")).await;
     check(Scheme::Header("transfer-encoding".to_owned()), token("canary")).await;
+    check(Scheme::HmacSha256("transfer-encoding".to_owned()), token("canary")).await;
+    check(Scheme::HmacSha256("x-signature".to_owned()), login("canary", "canary")).await;
     assert_eq!(server.count(), 0);
 }

@@ -173,6 +173,7 @@ fn scopes(origin: &str, canary: &str) -> Vec<Scope> {
         (Scheme::Basic, login("alice", canary)),
         (Scheme::Bearer, token(canary)),
         (Scheme::Header("x-key".to_owned()), token(canary)),
+        (Scheme::HmacSha256("x-signature".to_owned()), token(canary)),
         (Scheme::Login(crate::logins::form()), login("alice", canary)),
         (Scheme::Login(crate::logins::form()), token(canary)),
         (Scheme::OciToken, login("alice", canary)),

@@ -97,6 +97,7 @@ pub(crate) fn scheme(scheme: &SlotScheme) -> Scheme {
         SlotScheme::Basic => Scheme::Basic,
         SlotScheme::Bearer => Scheme::Bearer,
         SlotScheme::Header(name) => Scheme::Header(name.clone()),
+        SlotScheme::HmacSha256(name) => Scheme::HmacSha256(name.clone()),
         SlotScheme::Login(form) => Scheme::Login(LoginForm {
             path: form.path.clone(),
             username: form.username.clone(),
@@ -122,7 +123,7 @@ pub(crate) fn credential(secret: &Secret, scheme: &SlotScheme) -> Result<Credent
             (Some(_), None) => Err("the key password"),
             (None, None) => Err("the keys username and password"),
         },
-        SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Url => {
+        SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::HmacSha256(_) | SlotScheme::Url => {
             value("token").map(Credential::token).ok_or("the key token")
         }
     }
@@ -171,6 +172,8 @@ mod tests {
         check(&login, SlotScheme::OciToken, "ghcr.io/a/b", everywhere);
         check(&[("token", "canary")], SlotScheme::Header("x-token".to_owned()), "ghcr.io/a/b", everywhere);
         check(&login, SlotScheme::Bearer, "ghcr.io/a/b", Err("it lacks the key token"));
+        check(&[("token", "canary")], SlotScheme::HmacSha256("x-sign".to_owned()), "ghcr.io/a/b", everywhere);
+        check(&login, SlotScheme::HmacSha256("x-sign".to_owned()), "ghcr.io/a/b", Err("it lacks the key token"));
         let form = k8supdater_runtime::manifest::LoginForm {
             path: "/token".to_owned(),
             username: "user".to_owned(),

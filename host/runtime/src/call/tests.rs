@@ -240,7 +240,10 @@ async fn a_notice_is_delivered() {
         to: text(),
         newest: text(),
         link: text(),
+        title: text(),
         text: text(),
+        command: text(),
+        answers: vec![],
         time: 0,
         key: text(),
     };

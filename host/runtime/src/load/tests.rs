@@ -195,10 +195,10 @@ fn a_conversation_in_an_example_has_to_go_as_written() {
     };
     check(&format!(r#""exchanges": [{get}], "tags": [{{"name": "1.1"}}]"#), "expected the tags [Tag { name: \"1.1\"");
     check(&format!(r#""exchanges": [{get}], "error": "not-found""#), "expected the error not-found, got none");
-    check(r#""exchanges": []"#, "it asks for RequestExample");
+    check(r#""exchanges": []"#, "it asks for the request GET https://r/tags without a credential, which");
     check(
         &format!(r#""exchanges": [{}]"#, get.replace("GET", "HEAD")),
-        "expected the request RequestExample { method: \"HEAD\"",
+        "expected the request HEAD https://r/tags without a credential, got the request GET https://r/tags",
     );
     check(&format!(r#""exchanges": [{get}, {get}], "tags": [{{"name": "1.0"}}]"#), "it ended while 1 exchanges");
     let runtime = tokio::runtime::Runtime::new().unwrap();

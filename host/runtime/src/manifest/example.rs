@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::asked::{AskedExample, MailExample, RequestExample};
 use super::{Kind, ManifestError};
 use crate::wit::exchange::{Failure, Header, HttpResponse, Reply};
-use crate::wit::notifier::Notice;
+use crate::wit::notifier::{Answer, Notice};
 use crate::wit::registry::{Image, Question, Repository, Tag};
 
 /// Most examples of a plugin: each is run whenever the plugin is loaded.
@@ -208,14 +209,25 @@ struct NoticeExample {
     to: String,
     newest: String,
     link: String,
+    title: String,
     text: String,
+    command: String,
+    answers: Vec<AnswerExample>,
     time: u64,
     key: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerExample {
+    label: String,
+    value: String,
 }
 
 impl NotifierExample {
     pub(crate) fn notice(&self) -> Notice {
         let example = self.notice.clone();
+        let answer = |AnswerExample { label, value }| Answer { label, value };
         Notice {
             kind: example.kind,
             level: example.level,
@@ -228,36 +240,31 @@ impl NotifierExample {
             to: example.to,
             newest: example.newest,
             link: example.link,
+            title: example.title,
             text: example.text,
+            command: example.command,
+            answers: example.answers.into_iter().map(answer).collect(),
             time: example.time,
             key: example.key,
         }
     }
 }
 
-/// One expected request, and what comes of it.
+/// What is expected to be asked for, and what comes of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "WrittenExchange")]
 pub(crate) struct Exchange {
-    pub(crate) request: RequestExample,
+    pub(crate) asked: AskedExample,
     pub(crate) reply: Reply,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenExchange {
-    request: RequestExample,
+    request: Option<RequestExample>,
+    mail: Option<MailExample>,
     response: Option<ResponseExample>,
     failure: Option<FailureExample>,
-}
-
-/// What of a request is compared.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RequestExample {
-    pub(crate) method: String,
-    pub(crate) url: String,
-    pub(crate) credential: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -286,14 +293,26 @@ impl TryFrom<WrittenExchange> for Exchange {
     type Error = String;
 
     fn try_from(written: WrittenExchange) -> Result<Self, String> {
-        let reply = match (written.response, written.failure) {
-            (Some(response), None) => Reply::Http(response.into_response()?),
-            (None, Some(failure)) => Reply::Failed(failure.into_failure()),
-            (None, None) | (Some(_), Some(_)) => {
-                return Err(format!("the exchange for {} needs either `response` or `failure`", written.request.url));
+        let asked = match (written.request, written.mail) {
+            (Some(request), None) => AskedExample::Request(request),
+            (None, Some(mail)) => AskedExample::Mail(mail),
+            (None, None) | (Some(_), Some(_)) => return Err("an exchange needs either `request` or `mail`".to_owned()),
+        };
+        let reply = match (&asked, written.response, written.failure) {
+            (_, None, Some(failure)) => Reply::Failed(failure.into_failure()),
+            (AskedExample::Request(_), Some(response), None) => Reply::Http(response.into_response()?),
+            (AskedExample::Mail(_), None, None) => Reply::Mailed,
+            (AskedExample::Request(request), _, _) => {
+                return Err(format!("the exchange for {} needs either `response` or `failure`", request.url));
+            }
+            (AskedExample::Mail(_), Some(_), _) => {
+                return Err("a mail has no `response`: it is sent, or has a `failure`".to_owned());
             }
         };
-        Ok(Self { request: written.request, reply })
+        if let AskedExample::Request(RequestExample { body: Some(_), json: Some(_), .. }) = &asked {
+            return Err("a request has either `body` or `json`".to_owned());
+        }
+        Ok(Self { asked, reply })
     }
 }
 

@@ -19,6 +19,7 @@ fn a_manifest_with_every_field_is_read() {
         "slots": [
             {"name": "one", "scheme": "oci-token", "description": "an access token"},
             {"name": "two", "scheme": {"header": "PRIVATE-TOKEN"}},
+            {"name": "four", "scheme": {"hmac-sha256": "X-Signature"}},
             {"name": "three", "scheme": {"login": {"path": "/token", "username": "u", "password": "p", "token": "t"}}}
         ],
         "examples": [{"name": "e", "repository": {"registry": "r", "name": "n"}, "question": {"tags": null}}]
@@ -36,7 +37,12 @@ fn a_manifest_with_every_field_is_read() {
     );
     assert_eq!(read.default_settings(), serde_json::json!({"baseUrl": "https://x.example"}));
     let slots: Vec<_> = read.slots.iter().map(|slot| (slot.name.as_str(), slot.scheme.to_string())).collect();
-    let expected = [("one", "oci-token"), ("two", "header PRIVATE-TOKEN"), ("three", "login /token")];
+    let expected = [
+        ("one", "oci-token"),
+        ("two", "header PRIVATE-TOKEN"),
+        ("four", "hmac-sha256 X-Signature"),
+        ("three", "login /token"),
+    ];
     assert_eq!(slots, expected.map(|(name, scheme)| (name, scheme.to_owned())));
     assert_eq!(read.examples.len(), 1);
 }
@@ -98,6 +104,11 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         r#"slots[1].name: there are two slots named "a""#,
     );
     check_refusal(&slots(r#"{"name": "a", "scheme": {"header": "a b"}}"#), r#""a b" is no name of an HTTP header"#);
+    check_refusal(
+        &slots(r#"{"name": "a", "scheme": {"hmac-sha256": "a: b"}}"#),
+        r#"slots[0].scheme.hmac-sha256: "a: b" is no name of an HTTP header"#,
+    );
+    check_refusal(&slots(r#"{"name": "a", "scheme": "hmac-sha256"}"#), "expected newtype variant");
     let login = |form: &str| slots(&format!(r#"{{"name": "a", "scheme": {{"login": {{{form}}}}}}}"#));
     check_refusal(&slots(r#"{"name": "a", "scheme": "login"}"#), "expected newtype variant");
     check_refusal(&login(r#""path": "/token", "username": "u", "password": "p""#), "missing field `token`");
@@ -131,5 +142,18 @@ fn an_example_that_cannot_be_read_is_named() {
     check("notifier", &exchange(""), "the exchange for https://r needs either `response` or `failure`");
     check("notifier", &exchange(r#", "response": {"status": 200}, "failure": "tls""#), "needs either");
     check("notifier", &exchange(r#", "response": {"status": 200, "body": "", "json": 1}"#), "either `body` or `json`");
+    let mail = |more: &str| {
+        let mail = r#""mail": {"to": ["a@b"], "subject": "s"}"#;
+        format!(r#"{{"name": "e", "notice": {{}}, "exchanges": [{{{mail}{more}}}]}}"#)
+    };
+    check("notifier", &mail(r#", "response": {"status": 200}"#), "a mail has no `response`");
+    check("notifier", &mail(r#", "request": {"method": "GET", "url": "https://r"}"#), "either `request` or `mail`");
+    check(
+        "notifier",
+        &exchange(r#", "failure": "tls""#).replace("\"https://r\"", r#""https://r", "body": "", "json": 1"#),
+        "either `body` or `json`",
+    );
+    let answer = r#"{"name": "e", "notice": {"answers": [{"label": "Yes", "valeu": "y"}]}}"#;
+    check("notifier", answer, "unknown field `valeu`");
     check("version-parser", &[r#"{"name": "e"}"#; 65].join(","), "examples: there are 65, and 64 are allowed");
 }

@@ -1,6 +1,7 @@
 //! Drives a plugin through a conversation, with the exchanges of an example as the other side.
 
-use super::format::{Exchange, NotifierExample, RegistryExample, RequestExample};
+use super::asked;
+use super::format::{Exchange, NotifierExample, RegistryExample};
 use crate::exchange::{Action, Error, Reply};
 use crate::notifier::Notifier;
 use crate::registry::Registry;
@@ -55,13 +56,10 @@ fn drive(
         }
         let Ok((actions, next_state)) = outcome else { unreachable!("an error has ended the conversation above") };
         for action in actions {
-            let Action::Http(request) = action else { return Err(format!("examples cannot answer {action:?}")) };
-            let got = RequestExample { method: request.method, url: request.url, credential: request.credential };
-            let exchange = exchanges.next().ok_or_else(|| format!("asks for {got:?}, which the example lacks"))?;
-            if got != exchange.request {
-                return Err(format!("expected the request {:?}, got {got:?}", exchange.request));
-            }
-            replies.push(exchange.reply()?);
+            let exchange = exchanges
+                .next()
+                .ok_or_else(|| format!("asks for {}, which the example lacks", asked::describe(&action)))?;
+            replies.push(exchange.reply(&action)?);
         }
         state = next_state;
     }

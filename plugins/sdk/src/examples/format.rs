@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::exchange::{Failure, Header, HttpResponse, Reply};
-use crate::notifier::Notice;
+use super::asked::{MailExample, RequestExample};
+use crate::exchange::{Action, Failure, Header, HttpResponse, Reply};
+use crate::notifier::{Answer, Notice};
 use crate::registry::{Image, Question, Repository, Tag};
 
 #[derive(Debug, Deserialize)]
@@ -151,14 +152,25 @@ struct NoticeExample {
     to: String,
     newest: String,
     link: String,
+    title: String,
     text: String,
+    command: String,
+    answers: Vec<AnswerExample>,
     time: u64,
     key: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerExample {
+    label: String,
+    value: String,
 }
 
 impl NotifierExample {
     pub(super) fn notice(&self) -> Notice {
         let example = self.notice.clone();
+        let answer = |AnswerExample { label, value }| Answer { label, value };
         Notice {
             kind: example.kind,
             level: example.level,
@@ -171,28 +183,24 @@ impl NotifierExample {
             to: example.to,
             newest: example.newest,
             link: example.link,
+            title: example.title,
             text: example.text,
+            command: example.command,
+            answers: example.answers.into_iter().map(answer).collect(),
             time: example.time,
             key: example.key,
         }
     }
 }
 
-/// One expected request, and what came of it.
+/// One expected request or mail, and what came of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Exchange {
-    pub(super) request: RequestExample,
+    request: Option<RequestExample>,
+    mail: Option<MailExample>,
     response: Option<ResponseExample>,
     failure: Option<FailureExample>,
-}
-
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RequestExample {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) credential: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -218,12 +226,24 @@ enum FailureExample {
 }
 
 impl Exchange {
-    /// What the plugin gets back.
-    pub(super) fn reply(&self) -> Result<Reply, String> {
-        match (&self.response, self.failure) {
-            (Some(response), None) => response.response().map(Reply::Http),
-            (None, Some(failure)) => Ok(Reply::Failed(failure.failure())),
-            _ => Err(format!("the exchange for {} needs either `response` or `failure`", self.request.url)),
+    /// What the plugin gets back for `action`.
+    ///
+    /// # Errors
+    /// How the action differs from what the example expects, or what is wrong with the example.
+    pub(super) fn reply(&self, action: &Action) -> Result<Reply, String> {
+        match (&self.request, &self.mail) {
+            (Some(request), None) => request.check(action)?,
+            (None, Some(mail)) => mail.check(action)?,
+            (None, None) | (Some(_), Some(_)) => return Err("an exchange needs either `request` or `mail`".to_owned()),
+        }
+        match (&self.response, self.failure, &self.request) {
+            (None, Some(failure), _) => Ok(Reply::Failed(failure.failure())),
+            (Some(response), None, Some(_)) => response.response().map(Reply::Http),
+            (None, None, None) => Ok(Reply::Mailed),
+            (_, _, Some(request)) => {
+                Err(format!("the exchange for {} needs either `response` or `failure`", request.url))
+            }
+            (Some(_), _, None) => Err("a mail has no `response`: it is sent, or has a `failure`".to_owned()),
         }
     }
 }

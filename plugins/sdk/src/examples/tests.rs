@@ -1,5 +1,6 @@
 use super::*;
-use crate::exchange::{Error, HttpRequest, Replies};
+use crate::exchange::{Error, HttpRequest, Mail, Replies};
+use crate::notice::Notice;
 use crate::registry::{Asked, NoSettings, Step, Tag};
 use crate::version_parser::VersionParser;
 
@@ -36,6 +37,34 @@ impl Registry for OnePage {
             404 => Err(Error::NotFound),
             _ => Ok(Step::request(HttpRequest::get("https://again"), ())),
         }
+    }
+}
+
+/// Mails the title, and then posts it with the answers' values.
+struct MailAndPost;
+
+impl Notifier for MailAndPost {
+    type Settings = NoSettings;
+    type State = bool;
+
+    fn begin(notice: &Notice, _: &NoSettings) -> Result<crate::notifier::Step<bool>, Error> {
+        let mail = Mail { to: vec!["a@b".to_owned()], subject: notice.title.clone(), text: "t".to_owned(), html: None };
+        Ok(crate::notifier::Step::mail(mail, true))
+    }
+
+    fn proceed(
+        notice: &Notice,
+        _: &NoSettings,
+        is_first: bool,
+        replies: Replies,
+    ) -> Result<crate::notifier::Step<bool>, Error> {
+        if is_first {
+            replies.mailed()?;
+            let values: Vec<_> = notice.answers.iter().map(|answer| &answer.value).collect();
+            let request = HttpRequest::post("https://b").json(&values)?;
+            return Ok(crate::notifier::Step::request(request, false));
+        }
+        replies.http().map(|_| crate::notifier::Step::delivered())
     }
 }
 
@@ -100,6 +129,37 @@ fn conversations_must_ask_exactly_what_the_example_says() {
     check(other, Err("expected the request"));
     let surplus = format!(r#""exchanges": [{{{GET}, "response": {{"status": 404}}}}, {{{GET}, "failure": "tls"}}]"#);
     check(&surplus, Err("while 1 exchanges of the example are left"));
+}
+
+#[test]
+fn notices_are_mailed_and_posted_as_the_example_says() {
+    let check = |mail: &str, post: &str, expected| {
+        let notice = r#""notice": {"title": "T", "answers": [{"label": "Yes", "value": "y"}]}"#;
+        let exchanges = format!("[{mail}{post}]");
+        let manifest =
+            format!(r#"{{"kind": "notifier", "examples": [{{"name": "e", {notice}, "exchanges": {exchanges}}}]}}"#);
+        check(run_notifier::<MailAndPost>(&manifest), expected);
+    };
+    let mail = r#"{"mail": {"to": ["a@b"], "subject": "T"}}"#;
+    let post = |more: &str| {
+        format!(r#", {{"request": {{"method": "POST", "url": "https://b"{more}}}, "response": {{"status": 200}}}}"#)
+    };
+    check(mail, &post(""), Ok(()));
+    check(mail, &post(r#", "json": [ "y" ]"#), Ok(()));
+    check(mail, &post(r#", "body": "[\"y\"]""#), Ok(()));
+    check(&mail.replace(r#""T""#, r#""T", "text": "t""#), &post(""), Ok(()));
+    check(mail, &post(r#", "json": ["n"]"#), Err(r#"with the body ["n"], got the body ["y"]"#));
+    check(mail, &post(r#", "body": "[ \"y\" ]""#), Err("got the body"));
+    check(mail, &post(r#", "body": "", "json": 1"#), Err("either `body` or `json`"));
+    check(&mail.replace("a@b", "c@d"), "", Err("the recipients \"c@d\", got \"a@b\""));
+    check(&mail.replace(r#""T""#, r#""U""#), "", Err("the subject \"U\", got \"T\""));
+    check(&mail.replace(r#""T""#, r#""T", "text": "u""#), "", Err("the text \"u\", got \"t\""));
+    check(&mail.replace(r#""T""#, r#""T", "html": "u""#), "", Err("the HTML part \"u\", got \"\""));
+    check(&mail.replace("}}", r#"}, "response": {"status": 200}}"#), "", Err("a mail has no `response`"));
+    check(&mail.replace("}}", r#"}, "failure": "mail"}"#), "", Err("failed with Error::Unavailable"));
+    check(&post("")[2..], "", Err("expected the request POST https://b without a credential, got a mail to a@b"));
+    check(mail, &format!(", {mail}"), Err("expected a mail to a@b, got the request POST https://b"));
+    check(r#"{"failure": "tls"}"#, "", Err("needs either `request` or `mail`"));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Keeper {
         let takes_docker = |slot: &Slot| match slot.scheme {
             SlotScheme::OciToken | SlotScheme::Basic => true,
             SlotScheme::Login(_) => image.registry() == DOCKER_HUB,
-            SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::Url => false,
+            SlotScheme::Bearer | SlotScheme::Header(_) | SlotScheme::HmacSha256(_) | SlotScheme::Url => false,
         };
         if defaults.takes_token(manifest) {
             Self::GitLab
