@@ -81,6 +81,7 @@ pub fn run_whole() -> Result<()> {
         Ok((operator, took))
     };
     let (operator, cold) = start()?;
+    let compiling = operator.peak()?;
     operator.stop()?;
     let (mut operator, warm) = start()?;
     stop::sleep(SETTLING)?;
@@ -96,6 +97,7 @@ pub fn run_whole() -> Result<()> {
         ("executable", mebibytes(size)),
         ("start to ready, compiling the plugins", milliseconds(cold)),
         ("start to ready, with compiled plugins", milliseconds(warm)),
+        ("most memory while compiling them", mebibytes(compiling)),
         ("resident memory, idle", mebibytes(idle)),
         ("resident memory, after the updates below", mebibytes(busy)),
         (

@@ -137,9 +137,21 @@ impl Operator {
     /// # Errors
     /// Where there is no `/proc`, or the process has ended.
     pub fn resident(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// Most memory that it has held at any time, in bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn peak(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, line: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        resident(&status).with_context(|| format!("{path} has no line VmRSS"))
+        memory(&status, line).with_context(|| format!("{path} has no line {line}"))
     }
 
     /// Its process.
@@ -156,8 +168,8 @@ impl Operator {
     }
 }
 
-fn resident(status: &str) -> Option<u64> {
-    let rest = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn memory(status: &str, line: &str) -> Option<u64> {
+    let rest = status.lines().find_map(|found| found.strip_prefix(line))?;
     let kibibytes: u64 = rest.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -193,9 +205,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resident_memory_is_told_in_kibibytes() {
-        assert_eq!(resident("VmPeak:\t  9 kB\nVmRSS:\t   54400 kB\n"), Some(54_400 * 1024));
-        assert_eq!(resident("Name:\tk8supdater\n"), None);
+    fn memory_is_told_in_kibibytes() {
+        let status = "VmHWM:\t  99 kB\nVmRSS:\t   54400 kB\n";
+        assert_eq!(memory(status, "VmRSS:"), Some(54_400 * 1024));
+        assert_eq!(memory(status, "VmHWM:"), Some(99 * 1024));
+        assert_eq!(memory("Name:\tk8supdater\n", "VmRSS:"), None);
     }
 
     #[test]
