@@ -90,9 +90,11 @@ impl Registries {
         self.detail(inquiry, Subject::Images(tag.to_owned()), tag, max_age).await
     }
 
-    /// Has the next listing made from scratch: what is known turned out to be wrong, as when a tag that is listed cannot be had.
-    pub async fn distrust(&self, inquiry: &Inquiry) {
+    /// Forgets what is known about `tag`, and has the next listing made from scratch: it turned out to be wrong, as when a tag that is listed
+    /// cannot be had, or points at something else.
+    pub async fn distrust(&self, inquiry: &Inquiry, tag: &str) {
         self.slot(inquiry, Subject::Tags).forget_checkpoint().await;
+        self.slot(inquiry, Subject::Images(tag.to_owned())).forget().await;
     }
 
     async fn detail(

@@ -113,7 +113,7 @@ async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<
         Ok(detail) => match (detail.digest, expected) {
             (Some(found), Some(expected)) if found != *expected => {
                 warn!(tag, %found, %expected, "tag moved while it was looked at");
-                ctx.registries.distrust(inquiry).await;
+                ctx.registries.distrust(inquiry, tag).await;
                 Err(UpdateFailure::Moved { tag: tag.clone() })
             }
             (found, _) => Ok(found.map(|digest| digest.to_string())),
@@ -122,7 +122,7 @@ async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<
             warn!(tag, error = chain(&err), "tag not usable");
             if err.is_not_found() {
                 // It was deleted, which a listing that goes on from a checkpoint does not see.
-                ctx.registries.distrust(inquiry).await;
+                ctx.registries.distrust(inquiry, tag).await;
             }
             Err(UpdateFailure::Tag(err))
         }

@@ -118,7 +118,12 @@ impl Slot {
         }
     }
 
-    /// Has the next listing made from scratch, and soon.
+    /// Has the next one who asks get a new answer, however old a one is good enough.
+    pub(super) async fn forget(&self) {
+        self.state.lock().await.known = None;
+    }
+
+    /// Has the next listing made from scratch.
     pub(super) async fn forget_checkpoint(&self) {
         let mut state = self.state.lock().await;
         if let Some(known) = &mut state.known {

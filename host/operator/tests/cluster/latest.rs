@@ -193,6 +193,21 @@ async fn images_that_are_pinned_to_a_digest_get_the_digest_of_the_new_tag() {
 }
 
 #[tokio::test]
+async fn a_pinned_image_gets_the_digest_that_the_tag_has_when_it_is_applied() {
+    let (stage, registry) = with_fake_registry("pinned-late").await;
+    registry.push("web", &["1.0.0", "1.0.1"]);
+    let pinned = |tag: &str| format!("{}@{}", registry.image("web", tag), registry.digest("web", tag));
+    stage.deploy("web", &[("app", &pinned("1.0.0"))]).await;
+    // Left of the frontier: its digest becomes known, and is not applied.
+    stage.handle("web", &json!({"frontier": 3})).await;
+    condition(&stage, "web", "UpToDate", "False", "UpdateAvailable").await;
+    registry.repush("web", "1.0.1");
+    let apply = json!({"spec": {"frontier": 2}});
+    stage.handlers().patch("web", &PatchParams::default(), &Patch::Merge(&apply)).await.unwrap();
+    image(&stage, "web", "app", &pinned("1.0.1")).await;
+}
+
+#[tokio::test]
 async fn killed_at_any_moment_it_restarts_once() {
     let registry = FakeRegistry::start().await;
     registry.push("web", &["latest"]);
