@@ -39,6 +39,7 @@ pub fn digest(messages: &[Message]) -> Option<Message> {
         title: title(first, messages.len(), worst),
         text: text(messages),
         command: if let [command] = commands.as_slice() { (*command).to_owned() } else { String::new() },
+        offer: None,
         time: messages.iter().map(|message| message.time).max().unwrap_or(first.time),
         key: format!("digest-{}", Fingerprint::of_parts(&keys)),
     })

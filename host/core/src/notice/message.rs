@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Handler, Kind, Level, Link, Notice, Workload};
+use super::{Fingerprint, Handler, Kind, Level, Link, Notice, Workload};
 
 /// One message to one channel: the record `notice` of the interface `notifier`, where what is none is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub struct Message {
     pub text: String,
     /// What a human can run; empty if there is nothing.
     pub command: String,
+    /// What people may answer to: the offer of an update that k8supdater makes once somebody approves; none of anything else, and of
+    /// several notices.
+    pub offer: Option<Fingerprint>,
     /// When it happened; of several notices the last time.
     pub time: Timestamp,
     /// The same for every attempt to deliver the same message, and another one when the same is told again.
@@ -56,6 +59,7 @@ impl Message {
             title: notice.title(),
             text: notice.text(),
             command: notice.command(),
+            offer: (notice.kind == Kind::UpdateAvailable && notice.is_approvable).then(|| notice.fingerprint()),
             time: notice.time,
             key,
         }

@@ -139,7 +139,7 @@ fn what_is_over_is_withdrawn_and_news_if_it_comes_again() {
 
 #[test]
 fn what_the_filter_keeps_back_ends_what_was_told() {
-    let filter = Filter { minimum: Level::Error, kinds: Vec::new() };
+    let filter = Filter { levels: vec![Level::Error, Level::Critical], kinds: Vec::new() };
     let mut outbox = Outbox::default();
     let mut tell = |kind: Kind, is_working: bool, expected: &[&str]| {
         outbox.enqueue([notice(kind)], &filter, minute(0));
