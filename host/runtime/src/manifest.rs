@@ -22,7 +22,9 @@
 //! `{"hmac-sha256": "X-Signature"}`, or, where an API gives a short-lived token for user name and password,
 //! `{"login": {"path": "/v2/auth/token", "username": "identifier", "password": "secret", "token": "access_token"}}`.
 //!
-//! `settings`, `origins`, `slots` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
+//! A notifier whose messages people can answer says so by `"answers": "telegram"`: see [`Answers`].
+//!
+//! `settings`, `origins`, `slots`, `answers` and `examples` may be left out; a plugin without `settings` takes none. An entry of `origins` has either
 //! `origin` or, where a setting says whom to talk to, `setting`: see [`Wanted`].
 
 mod asked;
@@ -71,8 +73,26 @@ pub struct Manifest {
     pub origins: Vec<Asked>,
     /// The credentials that it can make use of.
     pub slots: Vec<Slot>,
+    /// How people's answers to its notices come back; none if they do not.
+    pub answers: Option<Answers>,
     /// What it answers to what, run before it serves.
     pub examples: Examples,
+}
+
+/// How people's answers to a notifier's notices come back: through a conversation that the host has, not the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// As presses of inline buttons, for which the host asks the Bot API (<https://core.telegram.org/bots/api#getupdates>). The plugin has a
+    /// slot `bot` of scheme `url` with the bot's token, and the settings `apiUrl`, `chatId` and `approvers`.
+    Telegram,
+}
+
+impl Answers {
+    /// The slot whose secret the host needs for the conversation.
+    pub const TELEGRAM_SLOT: &str = "bot";
+    /// The settings that the host reads for it.
+    const TELEGRAM_SETTINGS: [&str; 3] = ["apiUrl", "chatId", "approvers"];
 }
 
 /// What a plugin can be.
@@ -218,6 +238,8 @@ struct Written {
     #[serde(default)]
     slots: Vec<WrittenSlot>,
     #[serde(default)]
+    answers: Option<Answers>,
+    #[serde(default)]
     examples: Vec<Value>,
 }
 
@@ -259,6 +281,11 @@ impl Manifest {
         check_text("license", &written.license, LONGEST_TEXT)?;
         crate::settings::Schema::compile(&written.settings)
             .map_err(|message| ManifestError::field("settings", message))?;
+        let slots = slots(written.slots)?;
+        if let Some(answers) = written.answers {
+            check_answers(answers, kind, &slots, &written.settings)
+                .map_err(|message| ManifestError::field("answers", message))?;
+        }
         Ok(Self {
             name: written.name,
             version: written.version,
@@ -267,7 +294,8 @@ impl Manifest {
             license: written.license,
             origins: origins(written.origins, &written.settings)?,
             settings: written.settings,
-            slots: slots(written.slots)?,
+            slots,
+            answers: written.answers,
             examples: Examples::read(kind, written.examples)?,
         })
     }
@@ -315,6 +343,26 @@ fn slots(written: Vec<WrittenSlot>) -> Result<Vec<Slot>, ManifestError> {
         slots.push(Slot { name: slot.name, scheme: slot.scheme, description: slot.description });
     }
     Ok(slots)
+}
+
+/// What a plugin lacks whose notices are answered like that.
+fn check_answers(answers: Answers, kind: Kind, slots: &[Slot], schema: &Value) -> Result<(), String> {
+    if kind != Kind::Notifier {
+        return Err("only a notifier's notices can be answered".to_owned());
+    }
+    match answers {
+        Answers::Telegram => {
+            let is_slot = |slot: &Slot| slot.name == Answers::TELEGRAM_SLOT && slot.scheme == SlotScheme::Url;
+            if !slots.iter().any(is_slot) {
+                return Err("answers by telegram need a slot named \"bot\" of scheme url".to_owned());
+            }
+            let has = |name: &&str| schema.get("properties").and_then(|properties| properties.get(*name)).is_some();
+            match Answers::TELEGRAM_SETTINGS.iter().find(|name| !has(name)) {
+                Some(missing) => Err(format!("answers by telegram need a setting named {missing:?}")),
+                None => Ok(()),
+            }
+        }
+    }
 }
 
 /// What is wrong with the scheme of a slot: the part of it, and why.

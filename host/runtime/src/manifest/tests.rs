@@ -127,6 +127,25 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
 }
 
 #[test]
+fn answers_come_back_only_where_the_host_can_listen() {
+    let with = |kind: &str, slots: &str, properties: &str| {
+        let fields =
+            format!(r#", "answers": "telegram", "slots": [{slots}], "settings": {{"properties": {{{properties}}}}}"#);
+        manifest(kind, &fields)
+    };
+    let (bot, settings) = (r#"{"name": "bot", "scheme": "url"}"#, r#""apiUrl": {}, "chatId": {}, "approvers": {}"#);
+    let parsed = Manifest::parse(with("notifier", bot, settings).as_bytes()).unwrap();
+    assert_eq!(parsed.answers, Some(Answers::Telegram));
+    assert_eq!(Manifest::parse(manifest("notifier", "").as_bytes()).unwrap().answers, None);
+    check_refusal(&with("registry", bot, settings), "answers: only a notifier's notices can be answered");
+    check_refusal(&with("notifier", "", settings), r#"answers: answers by telegram need a slot named "bot""#);
+    let bearer = r#"{"name": "bot", "scheme": "bearer"}"#;
+    check_refusal(&with("notifier", bearer, settings), "of scheme url");
+    check_refusal(&with("notifier", bot, r#""apiUrl": {}, "chatId": {}"#), r#"need a setting named "approvers""#);
+    check_refusal(&manifest("notifier", r#", "answers": "pigeon""#), "unknown variant `pigeon`, expected `telegram`");
+}
+
+#[test]
 fn an_example_that_cannot_be_read_is_named() {
     let check = |kind: &str, example: &str, expected: &str| {
         check_refusal(&manifest(kind, &format!(r#", "examples": [{example}]"#)), expected);
