@@ -4,6 +4,8 @@
 //! the API server enforces. `cargo xtask crd` writes the YAML of `deploy/crd` from here, and a test fails when the two differ.
 
 pub mod conditions;
+#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+pub mod notices;
 #[allow(
     unreachable_pub,
     clippy::duplicated_attributes,

@@ -21,6 +21,9 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time between two checks: 30 days.
 pub const LONGEST_INTERVAL: Duration = Duration::from_hours(720);
 
+/// Longest time that checks may fail without anybody being told.
+const LONGEST_FAILING_AFTER: Duration = Duration::from_hours(24);
+
 /// The command line and environment of the operator, as given.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RawConfig {
@@ -63,6 +66,10 @@ pub struct RawConfig {
     /// Project of images for which a handler names none, as a number or a full path [default: found along the path of the image].
     #[arg(long, env = "GITLAB_PROJECT_ID", value_name = "PROJECT")]
     pub gitlab_project: Option<String>,
+
+    /// How long the checks of a handler must have failed before people are told: what passes by itself is no news; 0s to 24h [default: 5m].
+    #[arg(long, env = "K8SUPDATER_FAILING_AFTER", value_name = "TIME")]
+    pub failing_after: Option<String>,
 
     /// How many handlers are reconciled at the same time; 1 to 1000 [default: 32].
     #[arg(long, env = "K8SUPDATER_CONCURRENCY", value_name = "N")]
@@ -129,6 +136,8 @@ pub struct Config {
     pub latest: LatestPreference,
     /// The GitLab of the Plugin `gitlab`.
     pub gitlab: GitLab,
+    /// See [`RawConfig::failing_after`].
+    pub failing_after: Duration,
     /// See [`RawConfig::concurrency`].
     pub concurrency: u16,
     /// See [`RawConfig::health_address`].
@@ -183,6 +192,7 @@ impl RawConfig {
         let latest = Given::of(self.latest, "LATEST_PREFERENCE", "--latest");
         let base_url = Given::of(self.gitlab_base_url, "GITLAB_BASE_URL", "--gitlab-base-url");
         let project = Given::of(self.gitlab_project, "GITLAB_PROJECT_ID", "--gitlab-project");
+        let failing_after = Given::of(self.failing_after, "K8SUPDATER_FAILING_AFTER", "--failing-after");
         let concurrency = Given::of(self.concurrency, "K8SUPDATER_CONCURRENCY", "--concurrency");
         let health = Given::of(self.health_address, "K8SUPDATER_HEALTH_ADDRESS", "--health-address");
         let proxy = Given::of(self.proxy, "K8SUPDATER_PROXY", "--proxy");
@@ -217,6 +227,13 @@ impl RawConfig {
                     text.split('/').all(|part| !matches!(part, "" | "." | "..")).then(|| text.to_owned())
                 })?,
             },
+            failing_after: failing_after
+                .read("a duration from 0s to 24h, such as 5m", |text| {
+                    let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
+                    let parsed = Duration::from(parsed);
+                    (parsed <= LONGEST_FAILING_AFTER).then_some(parsed)
+                })?
+                .unwrap_or(Duration::from_mins(5)),
             concurrency: concurrency
                 .read("a whole number from 1 to 1000", |text| text.parse().ok().filter(|n| (1..=1000).contains(n)))?
                 .unwrap_or(32),
@@ -452,6 +469,7 @@ mod tests {
         let config = check(|raw| {
             raw.namespace = Some("ops".to_owned());
             raw.watch_namespaces = Some("b, a,b".to_owned());
+            raw.failing_after = Some("30s".to_owned());
             raw.concurrency = Some("4".to_owned());
             raw.health_address = Some("127.0.0.1:9".to_owned());
             raw.proxy = Some("http://proxy:3128".to_owned());
@@ -464,11 +482,14 @@ mod tests {
         .unwrap();
         assert_eq!(config.namespace, "ops");
         assert_eq!(config.watch_namespaces, ["a", "b"]);
+        assert_eq!(config.failing_after, Duration::from_secs(30));
         assert_eq!((config.concurrency, config.health_address.port()), (4, 9));
         assert_eq!((config.log.as_str(), config.log_format), ("warn,k8supdater=trace", LogFormat::Json));
         assert_eq!(config.instance, "pod-1");
         assert_eq!((config.ca_file, config.cache_key_file), (Some("ca.pem".into()), Some("key".into())));
-        let refused: [fn(&mut RawConfig); 6] = [
+        let refused: [fn(&mut RawConfig); 8] = [
+            |raw| raw.failing_after = Some("25h".to_owned()),
+            |raw| raw.failing_after = Some("-1s".to_owned()),
             |raw| raw.namespace = Some("Not-A-Namespace".to_owned()),
             |raw| raw.watch_namespaces = Some("a,-b".to_owned()),
             |raw| raw.concurrency = Some("0".to_owned()),

@@ -28,6 +28,11 @@ use crate::login::{Logins, Unfit};
 use crate::plugin::Serving;
 use crate::workload::containers::PullSecrets;
 
+/// The field in which a handler names a Secret for its registry.
+const REGISTRY: &str = "spec.registry.secretRef";
+/// The field in which a handler names a Secret for one of its channels.
+const CHANNEL: &str = "spec.notifiers.secretRef";
+
 /// The credentials of a workload and its handler, for one repository.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
@@ -131,12 +136,12 @@ impl Wallet {
         scope: &Scope,
     ) -> Result<Vec<Login>, CredentialError> {
         let manifest = plugin.component.manifest();
-        let slot = fill::slot(&plugin.name, manifest, reference.slot.as_deref())?;
+        let slot = fill::slot(REGISTRY, &plugin.name, manifest, reference.slot.as_deref())?;
         let name = format!("{}/{}", self.namespace, reference.name);
         let secret = match self.secret(&reference.name).await {
             Ok(Some(secret)) => secret,
-            Ok(None) => return Err(CredentialError::NoSecret { secret: name }),
-            Err(source) => return Err(CredentialError::Api { secret: name, source }),
+            Ok(None) => return Err(CredentialError::NoSecret { field: REGISTRY, secret: name }),
+            Err(source) => return Err(CredentialError::Api { field: REGISTRY, secret: name, source }),
         };
         fill::logins(&name, &secret, slot, image, scope)
     }
@@ -194,6 +199,27 @@ impl Wallet {
                 Vec::new()
             }
         }
+    }
+}
+
+/// The Secret of `namespace` that a handler names for one of its channels, bound to what its `plugin` may call in this `scope`.
+///
+/// # Errors
+/// [`CredentialError`].
+pub async fn of_channel(
+    client: &Client,
+    namespace: &str,
+    reference: &SecretReference,
+    plugin: &Serving,
+    scope: &Scope,
+) -> Result<Vec<BoundCredential>, CredentialError> {
+    let slot = fill::slot(CHANNEL, &plugin.name, plugin.component.manifest(), reference.slot.as_deref())?;
+    let name = format!("{namespace}/{}", reference.name);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    match secrets.get_opt(&reference.name).await {
+        Ok(Some(secret)) => fill::bound(CHANNEL, &name, &secret, slot, scope),
+        Ok(None) => Err(CredentialError::NoSecret { field: CHANNEL, secret: name }),
+        Err(source) => Err(CredentialError::Api { field: CHANNEL, secret: name, source: Arc::new(source) }),
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use k8supdater_egress::{Client, Request, Scope};
+use k8supdater_egress::{Client, Mail, Mailer, Request, Scope};
 use k8supdater_runtime::wit::exchange::{
-    Action, Error as PluginError, Failure, Header, HttpRequest, HttpResponse, Reply,
+    Action, Error as PluginError, Failure, Header, HttpRequest, HttpResponse, Mail as WitMail, Reply,
 };
+use k8supdater_runtime::wit::notifier::Notice;
 use k8supdater_runtime::wit::registry::{Question, Repository, Tag};
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
@@ -36,9 +37,12 @@ pub struct Answer {
 /// Why a conversation did not come to its end.
 #[derive(Debug, Error)]
 pub enum ExchangeError {
-    /// The component itself ended it.
+    /// The component that asked a registry ended it.
     #[error("{}", describe(.0))]
     Plugin(PluginError),
+    /// The component that delivered a notice ended it.
+    #[error("{}", describe_delivery(.0))]
+    Notifier(PluginError),
     /// The component broke a limit or its contract.
     #[error("the plugin failed")]
     Call(#[source] CallError),
@@ -98,21 +102,92 @@ async fn converse(
             return Ok(Answer { tags, checkpoint: step.checkpoint });
         }
         state = step.state;
-        replies = join_all(step.actions.into_iter().map(|action| perform(egress, scope, action))).await;
+        let post = Post::Nobody("a registry plugin has no business sending mail");
+        replies = join_all(step.actions.into_iter().map(|action| perform(egress, scope, &post, action))).await;
     }
     Err(ExchangeError::TooManySteps)
 }
 
-async fn perform(egress: &Client, scope: &Arc<Scope>, action: Action) -> Reply {
-    match action {
-        Action::Http(request) => match egress.send(scope, to_request(request)).await {
+/// Has a notifier component deliver one notice.
+///
+/// A delivery that did not come to its end may have arrived nevertheless, in part or as a whole; so may one whose future is dropped.
+///
+/// # Errors
+/// See [`ExchangeError`].
+pub async fn notify(
+    component: &Component,
+    ways: Ways<'_>,
+    scope: &Arc<Scope>,
+    notice: &Notice,
+    settings: &str,
+) -> Result<(), ExchangeError> {
+    tokio::time::timeout(LONGEST, deliver(component, ways, scope, notice, settings))
+        .await
+        .unwrap_or(Err(ExchangeError::TooSlow))
+}
+
+/// How a notifier's actions leave this process.
+#[derive(Clone, Copy)]
+pub struct Ways<'a> {
+    /// Requests.
+    pub egress: &'a Client,
+    /// Mails; none if no mail server is configured.
+    pub mailer: Option<&'a Mailer>,
+}
+
+async fn deliver(
+    component: &Component,
+    ways: Ways<'_>,
+    scope: &Arc<Scope>,
+    notice: &Notice,
+    settings: &str,
+) -> Result<(), ExchangeError> {
+    let post = match ways.mailer {
+        Some(mailer) => Post::Mailer { mailer, key: &notice.key },
+        None => Post::Nobody("no mail server is configured; set EMAIL_HOST, EMAIL_SENDER and EMAIL_RECIPIENT"),
+    };
+    let (mut state, mut replies) = (Vec::new(), Vec::new());
+    for _ in 0..MOST_STEPS {
+        let step = component
+            .notifier_next(notice.clone(), settings, state, replies)
+            .await
+            .map_err(ExchangeError::Call)?
+            .map_err(ExchangeError::Notifier)?;
+        if step.actions.is_empty() {
+            return Ok(());
+        }
+        state = step.state;
+        let actions = step.actions.into_iter();
+        replies = join_all(actions.map(|action| perform(ways.egress, scope, &post, action))).await;
+    }
+    Err(ExchangeError::TooManySteps)
+}
+
+/// Who sends mails in a conversation.
+enum Post<'a> {
+    Mailer {
+        mailer: &'a Mailer,
+        /// The same for every attempt to send the same.
+        key: &'a str,
+    },
+    /// Nobody, and why.
+    Nobody(&'static str),
+}
+
+async fn perform(egress: &Client, scope: &Arc<Scope>, post: &Post<'_>, action: Action) -> Reply {
+    match (action, post) {
+        (Action::Http(request), _) => match egress.send(scope, to_request(request)).await {
             Ok(response) => Reply::Http(to_response(response)),
             Err(failure) => Reply::Failed(to_failure(failure)),
         },
-        // No shipped operator can send mail yet, and a registry has no business doing so.
-        Action::Mail(_) => {
-            Reply::Failed(Failure::Denied("this operator sends no mail for registry plugins".to_owned()))
+        (Action::Mail(mail), Post::Mailer { mailer, key }) => {
+            let WitMail { to, subject, text, html } = mail;
+            match mailer.send(&Mail { to, subject, text, html, key: (*key).to_owned() }).await {
+                Ok(()) => Reply::Mailed,
+                Err(failure) => Reply::Failed(to_failure(failure)),
+            }
         }
+        (Action::Mail(_), Post::Nobody(why)) => Reply::Failed(Failure::Denied((*why).to_owned())),
     }
 }
 
@@ -162,6 +237,27 @@ fn describe(error: &PluginError) -> String {
         PluginError::InvalidSettings(why) => format!("the settings make no sense to the plugin: {why}"),
         PluginError::InvalidReply(why) => format!("the registry answered something unexpected: {why}"),
         PluginError::Unsupported => "the plugin cannot answer this question".to_owned(),
+        PluginError::Other(why) => why.clone(),
+    }
+}
+
+/// What a notifier's error means to people.
+fn describe_delivery(error: &PluginError) -> String {
+    match error {
+        PluginError::NotFound => {
+            "the place that it should be delivered to does not exist, or is hidden; check the channel's settings"
+                .to_owned()
+        }
+        PluginError::Unauthorized => {
+            "the channel's credentials were refused, or there are none; check the Secret".to_owned()
+        }
+        PluginError::CredentialsExpired => "the channel's credentials have expired; renew the Secret".to_owned(),
+        PluginError::RateLimited(Some(seconds)) => format!("the channel asks to wait {seconds} s"),
+        PluginError::RateLimited(None) => "the channel says that there were too many messages".to_owned(),
+        PluginError::Unavailable(why) => format!("the channel is not available: {why}"),
+        PluginError::InvalidSettings(why) => format!("the settings make no sense to the plugin: {why}"),
+        PluginError::InvalidReply(why) => format!("the channel answered something unexpected: {why}"),
+        PluginError::Unsupported => "the plugin cannot deliver this notice".to_owned(),
         PluginError::Other(why) => why.clone(),
     }
 }

@@ -18,6 +18,7 @@
 //! 9. [`reconcile::act::act`] asks for the tag once more and changes the image by [`workload::Workloads::patch`], a patch that first tests
 //!    the old one.
 //! 10. [`reconcile::report`] shows what came of it: conditions, Events, the next check.
+//! 11. [`notify::reconcile`], which has a loop of its own, reads in the status what people should hear, and has it sent by notifier plugins.
 //!
 //! # The rooms, in reading order
 //!
@@ -35,6 +36,8 @@ pub mod nodes;
 pub mod plugin;
 pub mod registry;
 pub mod workload;
+
+pub mod notify;
 
 pub mod failure;
 pub mod telemetry;

@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::connections::{self, ConnectError};
 use crate::failure::chain;
 use crate::nodes::Nodes;
+use crate::notify;
 use crate::plugin::{self, Plugins};
 use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
@@ -77,6 +78,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     preflight::<Plugin>(&client, Some(&config.namespace)).await?;
     let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
+    let mailer = connections::mailer(&config)?;
     let engine = Engine::new(EngineOptions {
         cache_dir: config.cache_dir.clone(),
         cache_key_file: config.cache_key_file.clone(),
@@ -102,7 +104,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let known_plugins = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
     let start = async {
         wait_for_plugins(known_plugins, &plugins).await;
-        let registries = Arc::new(Registries::new(egress));
+        let registries = Arc::new(Registries::new(egress.clone()));
         let nodes = Arc::new(Nodes::new(client.clone()));
         let scopes = scopes(&config);
         for namespace in scopes {
@@ -118,7 +120,18 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
                 metrics: Arc::clone(&metrics),
                 failures: Failures::default(),
             });
-            let all = spawn_handler_loop(&mut tasks, namespace.as_deref(), deployments, context, stopping.clone());
+            let (notices, ended) = notify::Context::new(
+                client.clone(),
+                config.clone(),
+                Arc::clone(&plugins),
+                egress.clone(),
+                mailer.clone(),
+                Arc::clone(&metrics),
+            );
+            let (handlers, changed) = watched_handlers(&client, namespace.as_deref(), Arc::clone(&notices));
+            let known = handlers.known.store.clone();
+            let all = spawn_handler_loop(&mut tasks, handlers, deployments, context, stopping.clone());
+            spawn_notice_loop(&mut tasks, known, changed, ended, notices, stopping.clone());
             all.handlers.wait_until_listed().await;
             all.deployments.wait_until_listed().await;
         }
@@ -215,6 +228,17 @@ fn watched<K>(events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + S
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
+    watched_by(events, |_| {})
+}
+
+/// The same, with somebody who is told of each event after it is known.
+fn watched_by<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    mut tell: impl FnMut(&watcher::Event<K>) + Send + 'static,
+) -> Watched<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
     let (store, writer) = reflector::store();
     let (listed, is_listed) = watch::channel(false);
     let touched = events
@@ -224,6 +248,7 @@ where
             if matches!(event, watcher::Event::InitDone) {
                 listed.send_replace(true);
             }
+            tell(event);
         })
         .touched_objects()
         .boxed();
@@ -314,16 +339,63 @@ struct KnownInScope {
     deployments: Known<Deployment>,
 }
 
+/// The watch of handlers, and all of them as they change, for the loop that tells people.
+fn watched_handlers(
+    client: &Client,
+    namespace: Option<&str>,
+    notices: Arc<notify::Context>,
+) -> (Watched<Guarded<VersioningHandler>>, mpsc::UnboundedReceiver<Guarded<VersioningHandler>>) {
+    let api: Api<Guarded<VersioningHandler>> = scoped(client, namespace);
+    let (changes, changed) = mpsc::unbounded_channel();
+    let handlers = watched_by(watcher(api, watcher::Config::default()), move |event| match event {
+        watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
+            // Nobody listens any more while the operator stops.
+            let _ = changes.send(handler.clone());
+        }
+        watcher::Event::Delete(handler) => {
+            if let Ok(handler) = &handler.0 {
+                notify::deleted(handler, &notices);
+            }
+        }
+        watcher::Event::Init | watcher::Event::InitDone => {}
+    });
+    (handlers, changed)
+}
+
+fn spawn_notice_loop(
+    tasks: &mut JoinSet<()>,
+    handlers: Store<Guarded<VersioningHandler>>,
+    changed: mpsc::UnboundedReceiver<Guarded<VersioningHandler>>,
+    ended: mpsc::UnboundedReceiver<notify::Place>,
+    context: Arc<notify::Context>,
+    stopping: CancellationToken,
+) {
+    let plugin_changes = changes(context.plugin_changes());
+    let of_place = |place: notify::Place| ObjectRef::new(&place.name).within(&place.namespace);
+    let for_the_end = Arc::clone(&context);
+    let run = Controller::for_stream(received(changed).map(Ok), handlers)
+        .reconcile_all_on(plugin_changes)
+        .reconcile_on(received(ended).map(of_place))
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(notify::reconcile, notify::error_policy, context)
+        .for_each(|result| {
+            log_loop_error("notice loop", result.map(drop));
+            future::ready(())
+        });
+    tasks.spawn(async move {
+        run.await;
+        notify::finish(&for_the_end).await;
+    });
+}
+
 fn spawn_handler_loop(
     tasks: &mut JoinSet<()>,
-    namespace: Option<&str>,
+    handlers: Watched<Guarded<VersioningHandler>>,
     deployments: Watched<Deployment>,
     context: Arc<Context>,
     stopping: CancellationToken,
 ) -> KnownInScope {
-    let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
     let concurrency = controller::Config::default().concurrency(context.config.concurrency);
-    let handlers = watched(watcher(api, watcher::Config::default()));
     let known = KnownInScope { handlers: handlers.known, deployments: deployments.known };
     let store = known.handlers.store.clone();
     let controller = Controller::for_stream(handlers.touched, store.clone()).with_config(concurrency);
@@ -361,6 +433,10 @@ fn spawn_handler_loop(
         });
     tasks.spawn(run);
     known
+}
+
+fn received<T: Send + 'static>(receiver: mpsc::UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
+    futures::stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|item| (item, receiver)))
 }
 
 fn changes(receiver: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send {

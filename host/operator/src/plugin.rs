@@ -29,6 +29,7 @@ use tracing::{info, warn};
 
 use crate::api::conditions::shorten;
 use crate::api::plugin::Plugin;
+use crate::api::versioning_handler::Settings;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::telemetry::metrics::Metrics;
@@ -160,6 +161,13 @@ fn listed(names: &[String]) -> String {
 }
 
 impl NotServing {
+    /// The name that was asked for.
+    pub fn plugin(&self) -> &str {
+        match self {
+            Self::Unknown { name, .. } | Self::NotReady { name, .. } | Self::WrongKind { name, .. } => name,
+        }
+    }
+
     /// A fixed CamelCase word for conditions, Events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -216,6 +224,16 @@ impl Plugins {
             });
         }
         Ok(Arc::clone(serving))
+    }
+
+    /// The notifiers that serve and need no more settings than their Plugin objects give them, in the order of their names.
+    pub fn notifiers(&self) -> Vec<Arc<Serving>> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let serving = entries.values().filter_map(|entry| entry.serving.as_ref());
+        let is_channel = |serving: &&Arc<Serving>| {
+            serving.component.kind() == Kind::Notifier && serving.settings(&Settings::new()).is_ok()
+        };
+        serving.filter(is_channel).cloned().collect()
     }
 
     /// Changes whenever what serves does.
@@ -342,7 +360,8 @@ async fn attempt(plugin: &Plugin, ctx: &Context) -> Result<Arc<Serving>, PluginE
     let mut credentials = grant::read_secrets(&secrets, &name, component.manifest(), &granted).await?;
 
     credentials.extend(defaults.credential(component.manifest()));
-    let serving = Serving::new(name.clone(), component, own, granted, credentials);
+    let notices = plugin.spec.notices.clone().unwrap_or_default();
+    let serving = Serving::new(name.clone(), component, own, granted, credentials).told(notices);
     if let Some(current) = ctx.plugins.current(&name)
         && current.is_same_as(&serving)
     {

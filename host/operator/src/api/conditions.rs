@@ -14,6 +14,8 @@ pub const REGISTRY_REACHABLE: &str = "RegistryReachable";
 pub const UP_TO_DATE: &str = "UpToDate";
 /// The workload runs what its spec says.
 pub const ROLLOUT_HEALTHY: &str = "RolloutHealthy";
+/// Everything that people have to be told was delivered. Only where somebody is told.
+pub const NOTIFIED: &str = "Notified";
 /// The plugin's bytes were read, checked, compiled, and its examples passed.
 pub const LOADED: &str = "Loaded";
 /// The plugin asks for nothing that is not granted.

@@ -7,6 +7,7 @@ use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::notices::NoticeOptions;
 use super::versioning_handler::{Settings, settings};
 
 /// A WebAssembly component that lists tags, reads versions or delivers notices. Only Plugins in the operator's own namespace count.
@@ -57,6 +58,9 @@ pub struct PluginSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "settings")]
     pub settings: Settings,
+    /// Of a notifier: which notices it is told, and when, for handlers that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticeOptions>,
     /// How much a single call may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitOptions>,

@@ -8,6 +8,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::notices::{NoticesStatus, NotifierOptions};
+
 /// Settings for a plugin: any JSON object. The plugin's own schema says what it may hold.
 pub type Settings = BTreeMap<String, serde_json::Value>;
 
@@ -109,6 +111,12 @@ pub struct VersioningHandlerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub containers: Vec<ContainerOptions>,
+
+    /// Who is told of what happens, by which plugins. Without it every notifier plugin is told whose Plugin object has all the settings that
+    /// it needs; with an empty list nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub notifiers: Option<Vec<NotifierOptions>>,
 
     /// Stops all checks and updates until it is removed. A rollout that has begun is not undone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -251,7 +259,7 @@ pub struct VersioningHandlerStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `RegistryReachable`, `UpToDate`, `RolloutHealthy`.
+    /// `Ready`, `RegistryReachable`, `UpToDate`, `RolloutHealthy`, and, where somebody is told of what happens, `Notified`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -271,6 +279,9 @@ pub struct VersioningHandlerStatus {
     /// When the registry will be asked next, as of `lastCheck`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_check: Option<Time>,
+    /// What people were told, and what they still have to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticesStatus>,
 }
 
 /// One container of the workload.
@@ -292,16 +303,37 @@ pub struct ContainerStatus {
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The same as a fixed CamelCase word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem_reason: Option<String>,
+    /// Name of the plugin that the problem is about, if it is about one that fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_plugin: Option<String>,
     /// The newest tags that were refused, with the rule that refused each; at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedTag>,
     /// The tag left of the frontier, or the tag that has moved with its new digest, that was reported last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
+    /// The tag in the workload's spec when that was first reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_from: Option<String>,
+    /// Why it is left to a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_why: Option<String>,
     /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator
     /// neither forgets nor repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<UpdateStatus>,
+}
+
+impl ContainerStatus {
+    /// Takes over what `known` says was reported last; nothing was if there is none.
+    pub fn keep_report(&mut self, known: Option<&Self>) {
+        self.reported = known.and_then(|known| known.reported.clone());
+        self.reported_from = known.and_then(|known| known.reported_from.clone());
+        self.reported_why = known.and_then(|known| known.reported_why.clone());
+    }
 }
 
 /// A tag that was not chosen.

@@ -6,21 +6,25 @@ use thiserror::Error;
 
 use crate::failure::Retry;
 
-/// Why the Secret that a handler names cannot be used. Repeats nothing of what is in it.
+/// Why a Secret that a handler names cannot be used. Repeats nothing of what is in it.
 #[derive(Clone, Debug, Error)]
 pub enum CredentialError {
     /// It does not exist.
-    #[error("Secret {secret}, which spec.registry.secretRef names, does not exist; create it, or correct the name")]
+    #[error("Secret {secret}, which {field} names, does not exist; create it, or correct the name")]
     NoSecret {
+        /// The field that names it.
+        field: &'static str,
         /// Namespace and name.
         secret: String,
     },
     /// It holds something else than the slot needs.
     #[error(
-        "Secret {secret} cannot fill the credential slot {slot:?}: it lacks {lacks}; a Secret for spec.registry.secretRef has the keys \
+        "Secret {secret} cannot fill the credential slot {slot:?}: it lacks {lacks}; a Secret for {field} has the keys \
          username and password, or token, or is of type kubernetes.io/dockerconfigjson"
     )]
     Keys {
+        /// The field that names it.
+        field: &'static str,
         /// Namespace and name.
         secret: String,
         /// Name of the slot.
@@ -30,15 +34,19 @@ pub enum CredentialError {
     },
     /// The plugin cannot use any.
     #[error(
-        "plugin {plugin} has no credential slot, so that spec.registry.secretRef is of no use to it; remove it, or use another plugin"
+        "plugin {plugin} has no credential slot, so that {field} is of no use to it; remove it, or use another plugin"
     )]
     NoSlots {
+        /// The field that names the Secret.
+        field: &'static str,
         /// Name of the Plugin.
         plugin: String,
     },
     /// The plugin has no slot of that name.
-    #[error("plugin {plugin} has no credential slot {slot:?}, which spec.registry.secretRef names; it has: {slots}")]
+    #[error("plugin {plugin} has no credential slot {slot:?}, which {field} names; it has: {slots}")]
     UnknownSlot {
+        /// The field that names the Secret.
+        field: &'static str,
         /// Name of the Plugin.
         plugin: String,
         /// What was named.
@@ -47,10 +55,10 @@ pub enum CredentialError {
         slots: String,
     },
     /// The plugin has several.
-    #[error(
-        "plugin {plugin} has several credential slots: {slots}; say in spec.registry.secretRef.slot which one the Secret is for"
-    )]
+    #[error("plugin {plugin} has several credential slots: {slots}; say in {field}.slot which one the Secret is for")]
     WhichSlot {
+        /// The field that names the Secret.
+        field: &'static str,
         /// Name of the Plugin.
         plugin: String,
         /// What there is.
@@ -58,9 +66,11 @@ pub enum CredentialError {
     },
     /// The API server refused or could not be reached.
     #[error(
-        "cannot read Secret {secret}, which spec.registry.secretRef names; the operator needs the verb get for Secrets in that namespace"
+        "cannot read Secret {secret}, which {field} names; the operator needs the verb get for Secrets in that namespace"
     )]
     Api {
+        /// The field that names it.
+        field: &'static str,
         /// Namespace and name.
         secret: String,
         /// What the API server said.

@@ -6,7 +6,7 @@ use k8supdater_core::pull_secret::{self, Contents, Format};
 use k8supdater_egress::{BoundCredential, Credential, LoginForm, Scheme, Scope};
 use k8supdater_runtime::manifest::{Manifest, Slot, SlotScheme};
 
-use super::{CredentialError, Login};
+use super::{CredentialError, Login, REGISTRY};
 use crate::login::Logins;
 
 /// The key of a Secret of type `kubernetes.io/dockerconfigjson`.
@@ -19,6 +19,7 @@ const DOCKER_CFG: &str = ".dockercfg";
 /// # Errors
 /// [`CredentialError::NoSlots`], [`CredentialError::UnknownSlot`] or [`CredentialError::WhichSlot`].
 pub(super) fn slot<'a>(
+    field: &'static str,
     plugin: &str,
     manifest: &'a Manifest,
     wanted: Option<&str>,
@@ -26,13 +27,13 @@ pub(super) fn slot<'a>(
     let plugin = plugin.to_owned();
     let slots = || manifest.slots.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
     match (manifest.slots.as_slice(), wanted) {
-        ([], _) => Err(CredentialError::NoSlots { plugin }),
+        ([], _) => Err(CredentialError::NoSlots { field, plugin }),
         ([slot], None) => Ok(slot),
-        (_, None) => Err(CredentialError::WhichSlot { plugin, slots: slots() }),
+        (_, None) => Err(CredentialError::WhichSlot { field, plugin, slots: slots() }),
         (all, Some(wanted)) => all
             .iter()
             .find(|slot| slot.name == wanted)
-            .ok_or_else(|| CredentialError::UnknownSlot { plugin, slot: wanted.to_owned(), slots: slots() }),
+            .ok_or_else(|| CredentialError::UnknownSlot { field, plugin, slot: wanted.to_owned(), slots: slots() }),
     }
 }
 
@@ -48,7 +49,7 @@ pub(super) fn logins(
     image: &ImageReference,
     scope: &Scope,
 ) -> Result<Vec<Login>, CredentialError> {
-    let lacking = |lacks: String| CredentialError::Keys { secret: name.to_owned(), slot: slot.name.clone(), lacks };
+    let lacking = |lacks: String| keys_missing(REGISTRY, name, slot, lacks);
     let is_for_registries = matches!(slot.scheme, SlotScheme::OciToken | SlotScheme::Basic);
     if is_for_registries && (holds(secret, DOCKER_CONFIG_JSON) || holds(secret, DOCKER_CFG)) {
         let contents = entries(secret).map_err(|why| lacking(format!("usable entries: {why}")))?;
@@ -62,15 +63,33 @@ pub(super) fn logins(
         };
         return Ok(found.attempts.into_iter().map(login).collect());
     }
-    let credential = credential(secret, &slot.scheme).map_err(|lacks| lacking(lacks.to_owned()))?;
+    Ok(vec![Login { source: format!("Secret {name}"), credentials: bound(REGISTRY, name, secret, slot, scope)? }])
+}
+
+/// The Secret called `name`, bound to every origin that the conversation may reach and nothing else.
+///
+/// # Errors
+/// [`CredentialError::Keys`].
+pub(super) fn bound(
+    field: &'static str,
+    name: &str,
+    secret: &Secret,
+    slot: &Slot,
+    scope: &Scope,
+) -> Result<Vec<BoundCredential>, CredentialError> {
+    let credential =
+        credential(secret, &slot.scheme).map_err(|lacks| keys_missing(field, name, slot, lacks.to_owned()))?;
     let bound = |origin| BoundCredential {
         slot: slot.name.clone(),
         origin,
         scheme: scheme(&slot.scheme),
         secret: credential.clone(),
     };
-    let credentials = scope.grants.reachable(scope.registry.as_ref()).into_iter().map(bound).collect();
-    Ok(vec![Login { source: format!("Secret {name}"), credentials }])
+    Ok(scope.grants.reachable(scope.registry.as_ref()).into_iter().map(bound).collect())
+}
+
+fn keys_missing(field: &'static str, secret: &str, slot: &Slot, lacks: String) -> CredentialError {
+    CredentialError::Keys { field, secret: secret.to_owned(), slot: slot.name.clone(), lacks }
 }
 
 /// The entries of a pull secret.

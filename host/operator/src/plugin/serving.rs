@@ -13,6 +13,7 @@ use serde_json::Value;
 pub use k8supdater_runtime::SettingsError;
 
 use super::grant::{self, Granted};
+use crate::api::notices::NoticeOptions;
 use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::Settings;
 
@@ -30,6 +31,8 @@ pub struct Serving {
     granted: Grants,
     realms: Vec<RealmBinding>,
     credentials: Vec<BoundCredential>,
+    /// Of a notifier: what it is told, as the Plugin object says.
+    notices: NoticeOptions,
 }
 
 static REVISIONS: AtomicU64 = AtomicU64::new(1);
@@ -43,7 +46,20 @@ impl Serving {
         credentials: Vec<BoundCredential>,
     ) -> Self {
         let revision = REVISIONS.fetch_add(1, Ordering::Relaxed);
-        Self { name, component, revision, settings, granted: granted.origins, realms: granted.realms, credentials }
+        Self {
+            name,
+            component,
+            revision,
+            settings,
+            granted: granted.origins,
+            realms: granted.realms,
+            credentials,
+            notices: NoticeOptions::default(),
+        }
+    }
+
+    pub(super) fn told(self, notices: NoticeOptions) -> Self {
+        Self { notices, ..self }
     }
 
     /// A component that serves a single run of a tool: nobody but whoever runs it grants anything, there is no Plugin object, and settings
@@ -61,6 +77,7 @@ impl Serving {
             && self.granted == other.granted
             && self.realms == other.realms
             && self.credentials == other.credentials
+            && self.notices == other.notices
     }
 
     /// The plugin's settings with `given` laid over them, checked against the component's schema, as the JSON text that the component
@@ -92,6 +109,29 @@ impl Serving {
             realms: self.realms.clone(),
             limits: k8supdater_egress::Limits::default(),
         })
+    }
+
+    /// What a conversation about no image may reach, such as a notice. `own` comes before the credentials of the Plugin object, and `settings`
+    /// is what [`settings`](Self::settings) returned.
+    pub fn scope_for_notices(&self, settings: &str, own: Vec<BoundCredential>) -> Arc<Scope> {
+        let settings = serde_json::from_str(settings).unwrap_or_default();
+        Arc::new(Scope {
+            grants: grant::usable(self.component.manifest(), &settings, &self.granted),
+            registry: None,
+            credentials: own.into_iter().chain(self.credentials.iter().cloned()).collect(),
+            realms: Vec::new(),
+            limits: k8supdater_egress::Limits::default(),
+        })
+    }
+
+    /// Of a notifier: which notices it is told, for handlers that do not say.
+    pub fn notices(&self) -> &NoticeOptions {
+        &self.notices
+    }
+
+    /// The Plugin object's credential for `slot`, if it is for `origin`.
+    pub fn credential(&self, slot: &str, origin: &Origin) -> Option<&BoundCredential> {
+        self.credentials.iter().find(|bound| bound.slot == slot && bound.origin == *origin)
     }
 
     /// Whose credential would be sent in a conversation with this `scope`, in words; none if it has none that fits.

@@ -127,9 +127,9 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             name: observed.container.name.clone(),
             image: observed.container.image.clone(),
             decision: "None".to_owned(),
-            reported: before.and_then(|before| before.reported.clone()),
             ..ContainerStatus::default()
         };
+        status.keep_report(before);
         if let Some(update) = before.and_then(|before| before.update.as_ref()) {
             let restarted_for = observed.container.restarted_for.as_ref().map(ToString::to_string);
             let seen = Seen {
@@ -148,6 +148,8 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             Err(problem) => {
                 "Failed".clone_into(&mut status.decision);
                 status.problem = Some(shorten(chain(&problem), 1024));
+                status.problem_reason = Some(problem.reason().to_owned());
+                status.failing_plugin = problem.failing_plugin().map(str::to_owned);
                 keep_what_was_known(&mut status, before);
                 decision.problems.push(ContainerProblem::new(&status.name, &problem));
             }
@@ -209,7 +211,7 @@ fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
         }
         (Some(_), _) => {}
         // Nothing to report any more; should it come back, it is news again.
-        (None, _) => status.reported = None,
+        (None, _) => status.keep_report(None),
     }
 }
 
@@ -237,7 +239,7 @@ fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
     status.newest_applicable = Some(tag.clone());
     status.newest = Some(tag.clone());
     if !matches!(ruling, MovingRuling::Notify { .. }) {
-        status.reported = None;
+        status.keep_report(None);
     }
     match ruling {
         MovingRuling::UpToDate => {}
@@ -263,6 +265,7 @@ fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Con
         MovingRuling::CannotPull { why } => {
             "Failed".clone_into(&mut status.decision);
             status.problem = Some(why.clone());
+            status.problem_reason = Some("CannotPull".to_owned());
             let message = format!("the tag {tag} has moved, and {why}");
             decision.problems.push(ContainerProblem::of_user(&status.name, "CannotPull", message));
         }
@@ -326,6 +329,8 @@ impl Decision {
     /// Has people told that `to` is available, and remembers that in `status`.
     fn tell(&mut self, status: &mut ContainerStatus, from: String, to: String, why: String) {
         let reported = status.reported.replace(to.clone());
+        status.reported_from = Some(from.clone());
+        status.reported_why = Some(shorten(why.clone(), 1024));
         let what = Happening::Available { from, to, reported, why };
         self.news.push(News { container: status.name.clone(), what });
     }

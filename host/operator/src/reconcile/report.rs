@@ -90,6 +90,7 @@ async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result
         containers,
         last_check: Some(Time(now)),
         next_check: now.checked_add(wait).ok().map(Time),
+        notices: None,
     };
     write_if_changed(ctx, handler, status, now).await?;
     Ok(Action::requeue(wait))

@@ -1,6 +1,8 @@
-//! Writing the status of a handler: the only place that does.
+//! Writing the status of a handler: the only place that does, apart from what people were told of it, which belongs to
+//! [`notify`](crate::notify).
 //!
-//! Every write names the state of the object that it was made for; where the object has changed meanwhile, nothing is written.
+//! Every write names the state of the object that it was made for; where anything but the notices has changed meanwhile, nothing is
+//! written.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -9,6 +11,7 @@ use kube::{Api, ResourceExt};
 use thiserror::Error;
 
 use super::Context;
+use crate::api::conditions::NOTIFIED;
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
 use crate::failure::Retry;
 
@@ -65,6 +68,7 @@ pub(super) async fn write_if_changed(
     mut status: VersioningHandlerStatus,
     now: Timestamp,
 ) -> Result<(), StatusError> {
+    keep_notices(&mut status, handler);
     if let Some(known) = &handler.status {
         let is_young = |time: &Time| now.duration_since(time.0) < HEARTBEAT;
         let asleep = VersioningHandlerStatus {
@@ -83,25 +87,62 @@ pub(super) async fn write_if_changed(
     write(ctx, handler, status).await.map(drop)
 }
 
-/// Writes `status` over the state of the object that `handler` is; if the object has changed since, nothing is written.
+/// How often a write is repeated because notices were written at the same time.
+const MOST_ATTEMPTS: usize = 5;
+
+/// Writes `status` over the state of the object that `handler` is; if more than its notices has changed since, nothing is written.
 pub(super) async fn write(
     ctx: &Context,
     handler: &VersioningHandler,
-    status: VersioningHandlerStatus,
+    mut status: VersioningHandlerStatus,
 ) -> Result<VersioningHandler, StatusError> {
-    let api: Api<VersioningHandler> = Api::namespaced(ctx.client.clone(), &handler.namespace().unwrap_or_default());
-    let mut changed = VersioningHandler { status: Some(status), ..handler.clone() };
-    changed.metadata.managed_fields = None;
-    ctx.metrics.status_written();
-    match api.replace_status(&handler.name_any(), &PostParams::default(), &changed).await {
-        Ok(written) => Ok(written),
-        Err(kube::Error::Api(answer)) if answer.code == 409 => {
-            Err(StatusError::Conflict { namespace: handler.namespace().unwrap_or_default(), name: handler.name_any() })
+    let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
+    let api: Api<VersioningHandler> = Api::namespaced(ctx.client.clone(), &namespace);
+    let mut base = handler.clone();
+    for _ in 0..MOST_ATTEMPTS {
+        keep_notices(&mut status, &base);
+        let mut changed = VersioningHandler { status: Some(status.clone()), ..base.clone() };
+        changed.metadata.managed_fields = None;
+        ctx.metrics.status_written();
+        match api.replace_status(&name, &PostParams::default(), &changed).await {
+            Ok(written) => return Ok(written),
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {}
+            // Deleted meanwhile: there is nothing to report on any more.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(handler.clone()),
+            Err(source) => return Err(StatusError::api("status", handler, source)),
         }
-        // Deleted meanwhile: there is nothing to report on any more.
-        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(handler.clone()),
-        Err(source) => Err(StatusError::api("status", handler, source)),
+        match api.get_opt(&name).await {
+            Ok(Some(fresh)) if is_same_but_for_notices(&fresh, handler) => base = fresh,
+            Ok(Some(_)) => break,
+            Ok(None) => return Ok(handler.clone()),
+            Err(source) => return Err(StatusError::api("status", handler, source)),
+        }
     }
+    Err(StatusError::Conflict { namespace, name })
+}
+
+/// Puts what `handler` says of notices into `status`, in place of what is there.
+fn keep_notices(status: &mut VersioningHandlerStatus, handler: &VersioningHandler) {
+    let known = handler.status.as_ref();
+    status.notices = known.and_then(|known| known.notices.clone());
+    status.conditions.retain(|condition| condition.type_ != NOTIFIED);
+    let notified = known.and_then(|known| known.conditions.iter().find(|condition| condition.type_ == NOTIFIED));
+    status.conditions.extend(notified.cloned());
+}
+
+/// Whether nothing that a check depends on differs between the two.
+fn is_same_but_for_notices(one: &VersioningHandler, other: &VersioningHandler) -> bool {
+    let checked = |handler: &VersioningHandler| {
+        let mut status = handler.status.clone().unwrap_or_default();
+        keep_notices(&mut status, &VersioningHandler { status: None, ..handler.clone() });
+        status
+    };
+    let (this, that) = (&one.metadata, &other.metadata);
+    this.uid == that.uid
+        && this.generation == that.generation
+        && this.annotations == that.annotations
+        && this.deletion_timestamp == that.deletion_timestamp
+        && checked(one) == checked(other)
 }
 
 impl StatusError {

@@ -113,7 +113,7 @@ impl ListError {
                 Refusal::Expired => "CredentialsExpired",
             },
             ListCause::Exchange(err) => match err {
-                ExchangeError::Plugin(error) => plugin_reason(error),
+                ExchangeError::Plugin(error) | ExchangeError::Notifier(error) => plugin_reason(error),
                 ExchangeError::Call(err) => err.reason(),
                 ExchangeError::TooManySteps | ExchangeError::TooSlow | ExchangeError::TooManyTags => "ListingTooLong",
             },
@@ -123,6 +123,11 @@ impl ListError {
     /// When trying again makes sense.
     pub fn retry(&self) -> Retry {
         Retry::After(self.wait)
+    }
+
+    /// Name of the plugin, if it is the plugin that does not do its work.
+    pub fn failing_plugin(&self) -> Option<&str> {
+        matches!(&*self.cause, ListCause::Exchange(ExchangeError::Call(_))).then_some(self.plugin.as_str())
     }
 
     /// Whether the registry says that it is not there.

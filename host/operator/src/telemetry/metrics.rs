@@ -12,6 +12,8 @@ pub struct Metrics {
     check_failures: Family<Reason, Counter>,
     updates: Counter,
     notices: Family<Reason, Counter>,
+    deliveries: Family<Outcome, Counter>,
+    delivery_failures: Family<Reason, Counter>,
     status_writes: Counter,
     plugin_loads: Counter,
     plugin_refusals: Family<Reason, Counter>,
@@ -41,6 +43,8 @@ impl Default for Metrics {
             check_failures: Family::default(),
             updates: Counter::default(),
             notices: Family::default(),
+            deliveries: Family::default(),
+            delivery_failures: Family::default(),
             status_writes: Counter::default(),
             plugin_loads: Counter::default(),
             plugin_refusals: Family::default(),
@@ -58,6 +62,16 @@ impl Metrics {
         registry.register("check_failures", "What stood in the way of checks, by reason", self.check_failures.clone());
         registry.register("updates", "Images changed in workloads", self.updates.clone());
         registry.register("notices", "Events about handlers, by reason", self.notices.clone());
+        registry.register(
+            "deliveries",
+            "Notices sent on channels, by outcome: delivered, failed",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "delivery_failures",
+            "What stood in the way of notices, by reason",
+            self.delivery_failures.clone(),
+        );
         registry.register(
             "status_writes",
             "Statuses of handlers written to the API server",
@@ -91,6 +105,17 @@ impl Metrics {
     /// An Event was published.
     pub fn notice(&self, reason: &'static str) {
         self.notices.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A notice was delivered on a channel.
+    pub fn delivered(&self) {
+        self.deliveries.get_or_create(&Outcome { outcome: "delivered" }).inc();
+    }
+
+    /// A notice could not be delivered on a channel.
+    pub fn not_delivered(&self, reason: &'static str) {
+        self.deliveries.get_or_create(&Outcome { outcome: "failed" }).inc();
+        self.delivery_failures.get_or_create(&Reason { reason }).inc();
     }
 
     /// The status of a handler was written.

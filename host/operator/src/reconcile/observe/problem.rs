@@ -97,6 +97,21 @@ impl Problem {
         }
     }
 
+    /// Name of the plugin that does not do its work; none if something else is wrong, such as its settings.
+    pub fn failing_plugin(&self) -> Option<&str> {
+        match self {
+            Self::Plugin(err) => Some(err.plugin()),
+            Self::List(err) => err.failing_plugin(),
+            Self::Parse { plugin, cause: ParseError::Call(_) } => Some(plugin),
+            Self::Parse { cause: ParseError::Settings(_), .. }
+            | Self::Image { .. }
+            | Self::NoVersion { .. }
+            | Self::Credentials(_)
+            | Self::Pods(_)
+            | Self::Settings { .. } => None,
+        }
+    }
+
     /// Whether the registry, rather than the user or a version parser, stands in the way.
     pub fn is_about_the_registry(&self) -> bool {
         matches!(self, Self::List(_))

@@ -1,0 +1,320 @@
+//! Notices: people are told what happens, once, on channels that are notifier plugins.
+//!
+//! A loop of its own over the same VersioningHandlers, so that no channel ever keeps an update waiting. It reads from a handler's status how
+//! things stand ([`standing`]), compares with what people know, which stands in the status too ([`record`]), and sends what is missing
+//! ([`delivery`]). The rules of the comparison are those of [`k8supdater_core::notice::outbox`].
+//!
+//! ```text
+//! event ─> reconcile ─> standing ─> plan ─> write the status ─> send ─> (later) event ─> … ─> write what came of it
+//!                         pure      pure        writes          a task of its own
+//! ```
+//!
+//! What is about to be sent is written down before it is sent, and that it was sent after it was: an operator that is killed in between sends
+//! it once more, under the same key. Nothing is sent on the ground of what a watch has brought, which may be old, but only of what the API
+//! server says at that moment.
+
+mod channel;
+mod delivery;
+mod plan;
+mod record;
+mod standing;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8supdater_core::notice::Message;
+use k8supdater_core::notice::outbox::Dispatch;
+use k8supdater_egress::{Client as Egress, Mailer};
+use k8supdater_runtime::manifest::Kind as PluginKind;
+use kube::api::PostParams;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::{Api, Client, ResourceExt};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use crate::api::notices::NoticeOptions;
+use crate::api::versioning_handler::VersioningHandler;
+use crate::config::Config;
+use crate::credentials;
+use crate::exchange::{self, Ways};
+use crate::failure::chain;
+use crate::plugin::Plugins;
+use crate::telemetry::metrics::Metrics;
+
+use channel::{Channel, channels};
+use delivery::{Deliveries, DeliveryError};
+use plan::{Circumstances, Plan};
+use standing::Standing;
+
+pub use delivery::Place;
+pub use wire::Button;
+
+/// How long a stopping operator waits for what is being sent. Shorter than the time that everything has to stop in.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time between two looks, for the case that an event was lost.
+const LONGEST_REST: Duration = Duration::from_hours(1);
+
+/// What the loop works with.
+pub struct Context {
+    client: Client,
+    config: Config,
+    plugins: Arc<Plugins>,
+    egress: Egress,
+    mailer: Option<Mailer>,
+    metrics: Arc<Metrics>,
+    deliveries: Arc<Deliveries>,
+    /// With which plugin and spec something was sent last, by handler and channel.
+    used: Mutex<HashMap<(String, String), Revision>>,
+}
+
+/// What a channel is made of: the revision of what the plugin serves, and the generation of the handler.
+type Revision = (Option<u64>, Option<i64>);
+
+/// What was sent could not be written down.
+#[derive(Debug, Error)]
+pub enum NotifyError {
+    /// Somebody else wrote at the same time.
+    #[error("VersioningHandler {namespace}/{name} was changed while its notices were written down")]
+    Conflict {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The API server refused or could not be reached.
+    #[error("cannot write down the notices of VersioningHandler {namespace}/{name}")]
+    Api {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+}
+
+impl Context {
+    /// Nothing is sent yet. The receiver tells of handlers that have to be looked at again.
+    pub fn new(
+        client: Client,
+        config: Config,
+        plugins: Arc<Plugins>,
+        egress: Egress,
+        mailer: Option<Mailer>,
+        metrics: Arc<Metrics>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Place>) {
+        let (ended, receiver) = mpsc::unbounded_channel();
+        let deliveries = Arc::new(Deliveries::new(ended));
+        let used = Mutex::default();
+        (Arc::new(Self { client, config, plugins, egress, mailer, metrics, deliveries, used }), receiver)
+    }
+
+    /// Changes whenever what serves does.
+    pub fn plugin_changes(&self) -> watch::Receiver<u64> {
+        self.plugins.changes()
+    }
+
+    fn channels(&self, handler: &VersioningHandler) -> (Vec<Channel>, Vec<String>) {
+        let notifiers = self.plugins.notifiers();
+        let mut told: BTreeMap<String, NoticeOptions> =
+            notifiers.iter().map(|serving| (serving.name.clone(), serving.notices().clone())).collect();
+        // A plugin that lacks settings is no channel by itself, but what it says of notices counts for handlers that complete it.
+        for entry in handler.spec.notifiers.iter().flatten() {
+            if let Ok(serving) = self.plugins.serving(&entry.plugin, PluginKind::Notifier) {
+                told.entry(entry.plugin.clone()).or_insert_with(|| serving.notices().clone());
+            }
+        }
+        channels(handler.spec.notifiers.as_deref(), &told)
+    }
+
+    /// The plan for `handler`; with `is_ending` nothing is begun any more, and what has ended is written down.
+    fn plan(&self, handler: &VersioningHandler, is_ending: bool, now: Timestamp) -> Plan {
+        let uid = handler.uid().unwrap_or_default();
+        let (channels, twice) = self.channels(handler);
+        let ended = self.deliveries.ended(&uid);
+        let standing = Standing::of(handler, self.config.failing_after, now);
+        let given = Circumstances {
+            channels: &channels,
+            twice: &twice,
+            ended: &ended,
+            is_under_way: &|channel| is_ending || self.deliveries.is_under_way(&uid, channel),
+            has_changed: &|channel| {
+                let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+                used.get(&(uid.clone(), channel.name.clone())) != Some(&self.revision(handler, channel))
+            },
+            now,
+        };
+        Plan::of(handler, &standing, &given)
+    }
+
+    fn revision(&self, handler: &VersioningHandler, channel: &Channel) -> Revision {
+        let serving = self.plugins.serving(&channel.plugin, PluginKind::Notifier).ok();
+        (serving.map(|serving| serving.revision), handler.metadata.generation)
+    }
+
+    /// Forgets what is known in memory of a handler that is gone.
+    fn forget(&self, uid: &str) {
+        self.deliveries.recorded(uid, usize::MAX);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _), _| known != uid);
+    }
+
+    /// Has `dispatch` sent.
+    fn send(self: &Arc<Self>, handler: &VersioningHandler, channel: &Channel, dispatch: Dispatch) {
+        let uid = handler.uid().unwrap_or_default();
+        let place = Place { namespace: handler.namespace().unwrap_or_default(), name: handler.name_any() };
+        let revision = self.revision(handler, channel);
+        let key = (uid.clone(), channel.name.clone());
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, revision);
+        let (ctx, sent_on, message) = (Arc::clone(self), channel.clone(), dispatch.message.clone());
+        let send = async move { ctx.deliver(&sent_on, &message).await };
+        self.deliveries.begin(&uid, &place, &channel.name, &channel.plugin, dispatch, send);
+    }
+
+    /// Sends one message, and shows what came of it in log and metrics.
+    async fn deliver(&self, channel: &Channel, message: &Message) -> Result<(), DeliveryError> {
+        let result = self.converse(channel, message).await;
+        let Message { handler, kind, title, key, .. } = message;
+        let (namespace, name, channel) = (&handler.namespace, &handler.name, &channel.name);
+        match &result {
+            Ok(()) => {
+                self.metrics.delivered();
+                info!(namespace, handler = name, channel, %kind, title, key, "notice delivered");
+            }
+            Err(err) => {
+                let reason = err.reason();
+                self.metrics.not_delivered(reason);
+                warn!(namespace, handler = name, channel, %kind, key, reason, error = chain(err), "notice not delivered");
+            }
+        }
+        result
+    }
+
+    async fn converse(&self, channel: &Channel, message: &Message) -> Result<(), DeliveryError> {
+        let serving = self.plugins.serving(&channel.plugin, PluginKind::Notifier)?;
+        let refused = |cause| DeliveryError::Settings { plugin: channel.plugin.clone(), cause };
+        let settings = serving.settings(&channel.settings).map_err(refused)?;
+        let mut scope = serving.scope_for_notices(&settings, Vec::new());
+        if let Some(reference) = &channel.secret {
+            let namespace = &message.handler.namespace;
+            let own = credentials::of_channel(&self.client, namespace, reference, &serving, &scope).await?;
+            scope = serving.scope_for_notices(&settings, own);
+        }
+        let notice = wire::notice(message, false);
+        let ways = Ways { egress: &self.egress, mailer: self.mailer.as_ref() };
+        Ok(exchange::notify(&serving.component, ways, &scope, &notice, &settings).await?)
+    }
+}
+
+/// Looks at one handler, writes down what is to be sent for it, and has it sent.
+///
+/// # Errors
+/// When it cannot be written down; then nothing is sent.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<VersioningHandler>>,
+    ctx: Arc<Context>,
+) -> Result<Action, NotifyError> {
+    // What is wrong with an object that cannot be read is said elsewhere.
+    let Ok(handler) = &object.0 else { return Ok(Action::await_change()) };
+    let now = Timestamp::now();
+    let plan = ctx.plan(handler, false, now);
+    let is_news = plan.status != handler.status.clone().unwrap_or_default();
+    let next =
+        if is_news || !plan.dispatches.is_empty() { write_and_send(handler, &ctx, false).await? } else { plan.next };
+    let rest = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok()).unwrap_or(LONGEST_REST);
+    // A moment later rather than sooner: times in the status have no fractions of a second.
+    Ok(Action::requeue(rest.min(LONGEST_REST).saturating_add(Duration::from_millis(50))))
+}
+
+/// Makes the plan again from what the API server says now, writes it down, and has sent what it says.
+async fn write_and_send(
+    handler: &VersioningHandler,
+    ctx: &Arc<Context>,
+    is_ending: bool,
+) -> Result<Option<Timestamp>, NotifyError> {
+    let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
+    let api: Api<VersioningHandler> = Api::namespaced(ctx.client.clone(), &namespace);
+    let failed =
+        |source| NotifyError::Api { namespace: namespace.clone(), name: name.clone(), source: Box::new(source) };
+    let fresh = api.get_opt(&name).await.map_err(failed)?;
+    let Some(fresh) = fresh.filter(|fresh| fresh.uid() == handler.uid()) else {
+        ctx.forget(&handler.uid().unwrap_or_default());
+        return Ok(None);
+    };
+    let uid = fresh.uid().unwrap_or_default();
+    let ended = ctx.deliveries.ended(&uid).len();
+    let plan = ctx.plan(&fresh, is_ending, Timestamp::now());
+    if plan.status != fresh.status.clone().unwrap_or_default() {
+        let mut changed = VersioningHandler { status: Some(plan.status), ..fresh.clone() };
+        changed.metadata.managed_fields = None;
+        ctx.metrics.status_written();
+        match api.replace_status(&name, &PostParams::default(), &changed).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                return Err(NotifyError::Conflict { namespace, name });
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(None),
+            Err(source) => return Err(failed(source)),
+        }
+    }
+    ctx.deliveries.recorded(&uid, ended);
+    for (channel, dispatch) in plan.dispatches {
+        ctx.send(&fresh, &channel, dispatch);
+    }
+    Ok(plan.next)
+}
+
+/// When to try again what could not be written down.
+#[allow(clippy::needless_pass_by_value, reason = "the controller prescribes the signature")]
+pub fn error_policy(_: Arc<DeserializeGuard<VersioningHandler>>, err: &NotifyError, _: Arc<Context>) -> Action {
+    match err {
+        NotifyError::Conflict { .. } => Action::requeue(Duration::from_millis(200)),
+        NotifyError::Api { namespace, name, .. } => {
+            warn!(namespace, handler = name, error = chain(err), "notices not written down");
+            Action::requeue(Duration::from_secs(5))
+        }
+    }
+}
+
+/// How often a deletion is told to a channel that fails.
+const ATTEMPTS: u32 = 5;
+
+/// Tells that `handler` is gone, as far as that is possible: there is no status left that could remember to try again.
+pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
+    ctx.forget(&handler.uid().unwrap_or_default());
+    let notice = Standing::of(handler, Duration::ZERO, Timestamp::now()).deleted(Timestamp::now());
+    let (channels, _) = ctx.channels(handler);
+    for channel in channels.into_iter().filter(|channel| channel.filter.lets_through(&notice)) {
+        let message = Message::of(&notice, notice.fingerprint().to_string());
+        let (sender, deliveries) = (Arc::clone(ctx), Arc::clone(&ctx.deliveries));
+        deliveries.by_itself(async move {
+            for attempt in 1..=ATTEMPTS {
+                if sender.deliver(&channel, &message).await.is_ok() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(10).saturating_mul(attempt)).await;
+            }
+        });
+    }
+}
+
+/// Waits for what is being sent, though not for long, and writes down what came of it: called when the loop has ended, so that a restart
+/// repeats nothing.
+pub async fn finish(ctx: &Arc<Context>) {
+    for Place { namespace, name } in ctx.deliveries.left(PATIENCE).await {
+        let api: Api<VersioningHandler> = Api::namespaced(ctx.client.clone(), &namespace);
+        let Ok(Some(handler)) = api.get_opt(&name).await else { continue };
+        if let Err(err) = write_and_send(&handler, ctx, true).await {
+            warn!(
+                namespace,
+                handler = name,
+                error = chain(&err),
+                "what was sent last is not written down, and sent again"
+            );
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What is being sent, and what came of it.
+//!
+//! Sending takes as long as the other side likes, so nobody waits for it: each message is sent by a task of its own, and what came of it is
+//! kept until it stands in the status. Channels do not wait for each other, and updates for none of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8supdater_core::notice::outbox::{self, Dispatch};
+use k8supdater_runtime::wit::exchange::Error as PluginError;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
+
+use crate::credentials::CredentialError;
+use crate::exchange::ExchangeError;
+use crate::plugin::{NotServing, SettingsError};
+
+/// Most messages that one plugin sends at the same time. A mail server counts connections, and a chat messages.
+const MOST_AT_ONCE: usize = 4;
+
+/// Which handler, by its UID.
+pub(super) type Uid = String;
+
+/// Everything that is being sent, and what was sent and does not stand in a status yet.
+pub(super) struct Deliveries {
+    state: Mutex<State>,
+    tasks: TaskTracker,
+    /// Told which handler has to be looked at again.
+    ended: mpsc::UnboundedSender<Place>,
+}
+
+/// Where a handler is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: HashMap<(Uid, String), usize>,
+    ended: HashMap<Uid, (Place, Vec<Ended>)>,
+    limits: HashMap<String, Arc<Semaphore>>,
+}
+
+/// What came of sending a message.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// Name of the channel.
+    pub(super) channel: String,
+    /// What was sent.
+    pub(super) dispatch: Dispatch,
+    /// Why it was not; none if it was.
+    pub(super) failure: Option<Failure>,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+/// A failure as it is remembered: fixed, so that noting it twice notes the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Failure {
+    /// A fixed CamelCase word.
+    pub(super) reason: &'static str,
+    /// The same in words.
+    pub(super) message: String,
+    /// When sending again makes sense.
+    pub(super) retry: outbox::Retry,
+}
+
+impl Deliveries {
+    /// Nothing is being sent. `ended` is told of each handler for which something was.
+    pub(super) fn new(ended: mpsc::UnboundedSender<Place>) -> Self {
+        Self { state: Mutex::default(), tasks: TaskTracker::new(), ended }
+    }
+
+    /// Has `send` send `dispatch`.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        uid: &str,
+        place: &Place,
+        channel: &str,
+        plugin: &str,
+        dispatch: Dispatch,
+        send: impl Future<Output = Result<(), DeliveryError>> + Send + 'static,
+    ) {
+        let key = (uid.to_owned(), channel.to_owned());
+        let limit = {
+            let mut state = self.lock();
+            let count = state.under_way.entry(key.clone()).or_default();
+            *count = count.saturating_add(1);
+            let limit = state.limits.entry(plugin.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
+            Arc::clone(limit)
+        };
+        let (deliveries, place) = (Arc::clone(self), place.clone());
+        self.tasks.spawn(async move {
+            let result = {
+                let _place = limit.acquire().await;
+                send.await
+            };
+            let failure = result.err().map(|err| err.failure(rand::random()));
+            let ended = Ended { channel: key.1.clone(), dispatch, failure, at: Timestamp::now() };
+            deliveries.end(key, &place, ended);
+        });
+    }
+
+    fn end(&self, key: (Uid, String), place: &Place, ended: Ended) {
+        let mut state = self.lock();
+        if let Some(count) = state.under_way.get_mut(&key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                state.under_way.remove(&key);
+            }
+        }
+        let (_, known) = state.ended.entry(key.0).or_insert_with(|| (place.clone(), Vec::new()));
+        known.push(ended);
+        // Nobody listens any more while the operator stops; then `left` is asked.
+        let _ = self.ended.send(place.clone());
+    }
+
+    /// Has something sent of which nothing is written down.
+    pub(super) fn by_itself(&self, send: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(send);
+    }
+
+    /// Whether something of that channel is being sent.
+    pub(super) fn is_under_way(&self, uid: &str, channel: &str) -> bool {
+        self.lock().under_way.contains_key(&(uid.to_owned(), channel.to_owned()))
+    }
+
+    /// What was sent for a handler and does not stand in its status yet.
+    pub(super) fn ended(&self, uid: &str) -> Vec<Ended> {
+        self.lock().ended.get(uid).map(|(_, ended)| ended.clone()).unwrap_or_default()
+    }
+
+    /// The first `count` of these stand in the status now, or the handler is gone.
+    pub(super) fn recorded(&self, uid: &str, count: usize) {
+        let mut state = self.lock();
+        if let Some((_, ended)) = state.ended.get_mut(uid) {
+            ended.drain(..count.min(ended.len()));
+            if ended.is_empty() {
+                state.ended.remove(uid);
+            }
+        }
+    }
+
+    /// Waits for what is being sent, but no longer than `patience`, and says for which handlers something does not stand in the status.
+    pub(super) async fn left(&self, patience: Duration) -> Vec<Place> {
+        self.tasks.close();
+        let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
+        self.lock().ended.values().map(|(place, _)| place.clone()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a message was not delivered.
+#[derive(Debug, Error)]
+pub(super) enum DeliveryError {
+    /// The plugin does not serve.
+    #[error(transparent)]
+    Plugin(#[from] NotServing),
+    /// The settings are not what its schema allows.
+    #[error("the settings for plugin {plugin} are refused")]
+    Settings {
+        /// Name of the Plugin.
+        plugin: String,
+        /// Which one and why.
+        #[source]
+        cause: SettingsError,
+    },
+    /// The Secret that the handler names is of no use.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+    /// The conversation failed.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+}
+
+impl DeliveryError {
+    /// A fixed CamelCase word for conditions, Events and metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Plugin(err) => err.reason(),
+            Self::Settings { .. } => "InvalidSettings",
+            Self::Credentials(err) => err.reason(),
+            Self::Exchange(ExchangeError::Call(err)) => err.reason(),
+            Self::Exchange(ExchangeError::TooManySteps | ExchangeError::TooSlow | ExchangeError::TooManyTags) => {
+                "DeliveryTooLong"
+            }
+            Self::Exchange(ExchangeError::Notifier(error) | ExchangeError::Plugin(error)) => match error {
+                PluginError::NotFound => "ChannelNotFound",
+                PluginError::Unauthorized => "CredentialsRefused",
+                PluginError::CredentialsExpired => "CredentialsExpired",
+                PluginError::RateLimited(_) => "RateLimited",
+                PluginError::Unavailable(_) => "ChannelUnavailable",
+                PluginError::InvalidSettings(_) => "InvalidSettings",
+                PluginError::InvalidReply(_) => "InvalidReply",
+                PluginError::Unsupported => "Unsupported",
+                PluginError::Other(_) => "ChannelFailed",
+            },
+        }
+    }
+
+    /// When sending again makes sense; `random` is from 0 to 1. What somebody has to mend is also tried when the plugin or the handler has
+    /// changed, which is noticed elsewhere.
+    fn retry(&self, random: f64) -> outbox::Retry {
+        let back_off = outbox::Retry::BackOff { random };
+        match self {
+            Self::Settings { .. } => outbox::Retry::OnChange,
+            // Neither is a Secret watched in the namespaces of handlers, nor can a plugin that traps be seen to be better.
+            Self::Plugin(_) | Self::Credentials(_) => back_off,
+            Self::Exchange(ExchangeError::Notifier(error)) => match error {
+                PluginError::RateLimited(Some(seconds)) => {
+                    outbox::Retry::After(Duration::from_secs(u64::from(*seconds)))
+                }
+                PluginError::InvalidSettings(_) | PluginError::Unsupported => outbox::Retry::OnChange,
+                PluginError::RateLimited(None)
+                | PluginError::NotFound
+                | PluginError::Unauthorized
+                | PluginError::CredentialsExpired
+                | PluginError::Unavailable(_)
+                | PluginError::InvalidReply(_)
+                | PluginError::Other(_) => back_off,
+            },
+            Self::Exchange(
+                ExchangeError::Plugin(_)
+                | ExchangeError::Call(_)
+                | ExchangeError::TooManySteps
+                | ExchangeError::TooSlow
+                | ExchangeError::TooManyTags,
+            ) => back_off,
+        }
+    }
+
+    fn failure(&self, random: f64) -> Failure {
+        let message = crate::api::conditions::shorten(crate::failure::chain(self), 1024);
+        Failure { reason: self.reason(), message, retry: self.retry(random) }
+    }
+}
