@@ -62,7 +62,7 @@ impl Default for Options {
     }
 }
 
-/// Why a [`Client`] cannot be built.
+/// Why a [`Client`] or a [`Mailer`](crate::Mailer) cannot be built.
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The extra authorities are not usable.
@@ -73,6 +73,9 @@ pub enum BuildError {
     /// The proxy is not usable. Its URL is not shown, because it may hold a password.
     #[error("the URL of the HTTP proxy is not valid; it must look like http://proxy.example.com:3128")]
     Proxy,
+    /// The mail server's name is none.
+    #[error("{0:?} is neither the name nor the address of a mail server; it must look like mail.example.com")]
+    MailHost(String),
     /// The TLS library refused its configuration.
     #[error("cannot configure TLS")]
     Tls(#[source] rustls::Error),
@@ -87,6 +90,7 @@ impl BuildError {
         match self {
             Self::Authorities(_) => "InvalidAuthorities",
             Self::Proxy => "InvalidProxy",
+            Self::MailHost(_) => "InvalidMailHost",
             Self::Tls(_) => "TlsNotConfigured",
             Self::Http(_) => "HttpNotConfigured",
         }

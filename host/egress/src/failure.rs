@@ -1,9 +1,10 @@
 //! Why a request brought no answer.
 //!
 //! Pure. None of the texts holds a secret: they are made from origins, slot names and the words of the TLS and HTTP libraries, never
-//! from a URL or header after a secret was put in.
+//! from a URL or header after a secret was put in. What a mail server says goes through [`crate::mail`]'s hands first.
 
 use std::error::Error as StdError;
+use std::fmt::Display;
 use std::iter;
 
 use k8supdater_core::origin::Origin;
@@ -11,7 +12,7 @@ use thiserror::Error;
 
 use crate::resolve::ResolveError;
 
-/// Why a request brought no answer. Each case is one of the WIT's `exchange.failure`.
+/// Why a request brought no answer, or a mail was not sent. Each case is one of the WIT's `exchange.failure`.
 ///
 /// Texts are one line, lower case, without a full stop.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub enum Failure {
     /// The request was not made: not granted, a forbidden address, malformed. Repeating it is useless.
     #[error("{0}")]
     Denied(String),
-    /// No complete answer in [`Limits::total`](crate::Limits::total), or silence for [`Limits::idle`](crate::Limits::idle).
+    /// No complete answer in [`Limits::total`](crate::Limits::total), or silence for [`Limits::idle`](crate::Limits::idle); a mail not
+    /// accepted in [`MailOptions::total`](crate::MailOptions::total).
     #[error("no complete answer in the time allowed")]
     Timeout,
     /// No connection: the name does not resolve, refused, reset, or not made in time.
@@ -31,6 +33,9 @@ pub enum Failure {
     /// The answer was larger than allowed, on the wire or decoded, or had too many headers.
     #[error("the answer is larger than allowed")]
     TooLarge,
+    /// The mail server refused the login, an address or the mail, with its words.
+    #[error("{0}")]
+    Mail(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -45,8 +50,14 @@ impl Failure {
             Self::Connect(_) => "NotReachable",
             Self::Tls(_) => "TlsFailed",
             Self::TooLarge => "ResponseTooLarge",
+            Self::Mail(_) => "MailRefused",
             Self::Other(_) => "RequestFailed",
         }
+    }
+
+    /// The handshake with `place` failed.
+    pub(crate) fn of_tls(place: &impl Display, err: &rustls::Error) -> Self {
+        Self::Tls(format!("no TLS connection to {place}: {}", describe_tls(err)))
     }
 
     /// What went wrong between us and `origin`. `err` may hold the URL; the result does not.
@@ -54,13 +65,10 @@ impl Failure {
         // The most telling cause wins, wherever in the chain it is.
         for cause in causes(err) {
             if let Some(refused) = cause.downcast_ref::<ResolveError>() {
-                return match refused {
-                    ResolveError::Denied { .. } => Self::Denied(refused.to_string()),
-                    ResolveError::NoAddress { .. } | ResolveError::Lookup { .. } => Self::Connect(refused.to_string()),
-                };
+                return refused.into();
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                return Self::Tls(format!("no TLS connection to {origin}: {}", describe_tls(tls)));
+                return Self::of_tls(origin, tls);
             }
             if let Some(io) = cause.downcast_ref::<std::io::Error>()
                 && let Some(kind) = describe_io(io.kind())
@@ -91,10 +99,19 @@ impl Failure {
     }
 }
 
+impl From<&ResolveError> for Failure {
+    fn from(refused: &ResolveError) -> Self {
+        match refused {
+            ResolveError::Denied { .. } => Self::Denied(refused.to_string()),
+            ResolveError::NoAddress { .. } | ResolveError::Lookup { .. } => Self::Connect(refused.to_string()),
+        }
+    }
+}
+
 /// `err`'s causes, itself excluded because it prints the URL.
 ///
 /// An `io::Error` that wraps another error names that error's causes as its own, and so hides the very error that it wraps.
-fn causes<'a>(err: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn causes<'a>(err: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(next_cause(err), |cause| next_cause(*cause))
 }
 
@@ -105,7 +122,7 @@ fn next_cause<'a>(err: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError
     }
 }
 
-fn describe_io(kind: std::io::ErrorKind) -> Option<&'static str> {
+pub(crate) fn describe_io(kind: std::io::ErrorKind) -> Option<&'static str> {
     use std::io::ErrorKind;
     match kind {
         ErrorKind::ConnectionRefused => Some("refused the connection"),

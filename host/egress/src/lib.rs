@@ -12,6 +12,9 @@
 //!    [`resolve::CheckedResolver`] lets connections go to judged addresses only, and [`body::Body`] decodes.
 //! 7. What went wrong becomes a [`Failure`], whose text is made for people and holds no secret.
 //!
+//! Mails go out through [`Mailer::send`], to the one server that an administrator configured. There is nothing to grant: a plugin chooses
+//! recipients and text, and sees neither the server nor the login.
+//!
 //! # What is defended against
 //!
 //! | attempt | what stops it |
@@ -26,6 +29,9 @@
 //! | a plugin reads a secret that it only names | secrets are attached last; errors never hold URLs; `location` is given back with the placeholder |
 //! | a second request smuggled in headers | framing headers are refused, and control characters in every value |
 //! | a decompression bomb, a body without end, a trickle | limits on wire and decoded bytes, on silence and on total time |
+//! | a mail server asks for the password in the open, or somebody on the way makes it seem so | STARTTLS is required, and what was said before it is forgotten |
+//! | a second header, recipient or mail in a subject, an address or a text | addresses are plain, control characters are refused or left out, line ends are of one kind |
+//! | a mail server repeats the password when it refuses, or never stops talking | [`mail`] leaves such words out, and bounds what is read |
 //! | one tenant sees what another was answered | the secret's identity is part of every cache key |
 //!
 //! What is not: a granted origin can repeat in its body what it was sent, a secret included. Grant secrets to origins that you trust.
@@ -35,6 +41,7 @@
 pub mod client;
 pub mod credential;
 pub mod failure;
+pub mod mail;
 pub mod request;
 pub mod resolve;
 pub mod scope;
@@ -45,11 +52,13 @@ mod challenge;
 mod login;
 mod places;
 mod revalidate;
+mod tls;
 mod token;
 
 pub use client::{BuildError, Client, Options, Response};
 pub use credential::{BoundCredential, Credential, Identity, LoginForm, Scheme};
 pub use failure::Failure;
+pub use mail::{Mail, MailAddress, MailLogin, MailOptions, MailTls, Mailer};
 pub use request::Request;
 pub use resolve::Resolver;
 pub use scope::{Limits, RealmBinding, Scope};

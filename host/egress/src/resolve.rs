@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use k8supdater_core::address;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
@@ -76,16 +76,28 @@ pub(crate) struct CheckedResolver {
     pub(crate) reach: Reach,
 }
 
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_owned();
-        let looking_up = (self.resolver.0)(host.clone());
+impl CheckedResolver {
+    /// The addresses of `host`, at least one, all of them judged. An address in place of a name is judged like any other.
+    pub(crate) fn addresses(&self, host: String) -> BoxFuture<'static, Result<Vec<IpAddr>, ResolveError>> {
+        let looking_up = match host.parse() {
+            Ok(ip) => ready(Ok(vec![ip])).boxed(),
+            Err(_) => (self.resolver.0)(host.clone()),
+        };
         let reach = self.reach;
         async move {
             let found = looking_up.await.map_err(|cause| ResolveError::Lookup { host: host.clone(), cause })?;
-            let passed = judge(&host, found, reach)?;
+            judge(&host, found, reach)
+        }
+        .boxed()
+    }
+}
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let looking_up = self.addresses(name.as_str().to_owned());
+        async move {
             // Port 0 stands for the URL's port.
-            let addresses: Addrs = Box::new(passed.into_iter().map(|ip| SocketAddr::new(ip, 0)));
+            let addresses: Addrs = Box::new(looking_up.await?.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
         }
         .boxed()

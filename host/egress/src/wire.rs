@@ -12,9 +12,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use k8supdater_core::origin::Origin;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 use url::{Host, Url};
@@ -25,6 +22,7 @@ use crate::failure::Failure;
 use crate::places::Places;
 use crate::resolve::{self, CheckedResolver, Reach};
 use crate::scope::Limits;
+use crate::tls;
 
 /// Most headers of an answer.
 const MOST_HEADERS: usize = 128;
@@ -126,7 +124,8 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(options: Options) -> Result<Self, BuildError> {
-        let tls = tls_config(options.extra_authorities.as_deref())?;
+        let mut tls = tls::config(options.extra_authorities.as_deref())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |reach: Reach| {
             let reach = if options.proxy.is_some() { Reach::Proxy } else { reach };
             let resolver = CheckedResolver { resolver: options.resolver.clone(), reach };
@@ -274,28 +273,4 @@ fn parse_proxy(text: &str) -> Result<reqwest::Proxy, BuildError> {
         return Err(BuildError::Proxy);
     }
     reqwest::Proxy::all(url).map_err(|_| BuildError::Proxy)
-}
-
-fn tls_config(extra_authorities: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(pem) = extra_authorities {
-        let certificates = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|err| BuildError::Authorities(err.to_string()))?;
-        if certificates.is_empty() {
-            return Err(BuildError::Authorities("there is no certificate in it".to_owned()));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|err| BuildError::Authorities(err.to_string()))?;
-        }
-    }
-    // Named here, so that it does not depend on which provider some other library installs for the process.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(BuildError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }

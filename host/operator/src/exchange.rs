@@ -217,6 +217,7 @@ fn to_failure(failure: k8supdater_egress::Failure) -> Failure {
         Egress::Connect(why) => Failure::Connect(why),
         Egress::Tls(why) => Failure::Tls(why),
         Egress::TooLarge => Failure::TooLarge,
+        Egress::Mail(why) => Failure::Mail(why),
         Egress::Other(why) => Failure::Other(why),
     }
 }

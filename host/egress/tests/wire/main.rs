@@ -12,6 +12,8 @@ mod credentials;
 mod limits;
 /// Logins at an API.
 mod logins;
+/// Mails, and what mail servers may not get away with.
+mod mail;
 /// Proxies, and that the environment brings none.
 mod proxy;
 /// Conditional requests and kept answers.
@@ -20,6 +22,8 @@ mod revalidation;
 mod secrecy;
 /// The servers, and builders for requests and scopes.
 mod server;
+/// A mail server that follows a script.
+mod smtp;
 /// Certificates.
 mod tls;
 /// Tokens of OCI registries.

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use k8supdater_egress::{Client, Failure, Options, Request, Response, Scheme, Scope};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -140,11 +141,12 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
             }
         }
     }
+    printed.push_str(&crate::mail::repeat_password(&canary).await);
     let logged = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     for library in ["hyper_util", "h2::", "rustls", "reqwest"] {
         assert!(logged.contains(library), "the lines of {library} are captured");
     }
-    assert!(logged.contains("request made"), "and so are ours");
+    assert!(logged.contains("request made") && logged.contains("mail handed over"), "and so are ours");
 
     let sent = |server: &Server| {
         let seen = server.seen();
@@ -158,6 +160,8 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         assert!(!printed.contains(&form), "{}", around(&printed, &form));
         assert!(!logged.contains(&form), "{}", around(&logged, &form));
     }
+    let mailed = base64::engine::general_purpose::STANDARD.encode(format!("\0alice\0{canary}"));
+    assert!(!printed.contains(&mailed) && !logged.contains(&mailed));
     for server in [&logging_in, &refusing] {
         let body = format!("{{\"identifier\":\"alice\",\"secret\":\"{canary}\"}}");
         assert!(server.seen().iter().any(|seen| seen.body == body), "the canary was sent to log in");

@@ -70,18 +70,9 @@ impl Server {
         certificate: &CertifiedKey<rcgen::KeyPair>,
         answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![certificate.cert.der().clone()], key)
-                .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self::serve(TlsListener(listener, TlsAcceptor::from(Arc::new(config))), address, "https", answer)
+        Self::serve(TlsListener(listener, acceptor(certificate, &[b"h2"])), address, "https", answer)
     }
 
     fn serve<L>(
@@ -131,6 +122,20 @@ impl Server {
     pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
+}
+
+/// What begins TLS with this certificate, for these protocols.
+pub(crate) fn acceptor(certificate: &CertifiedKey<rcgen::KeyPair>, protocols: &[&[u8]]) -> TlsAcceptor {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
+    let mut config =
+        ServerConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.cert.der().clone()], key)
+            .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 struct TlsListener(TcpListener, TlsAcceptor);
