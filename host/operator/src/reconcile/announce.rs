@@ -53,7 +53,11 @@ pub async fn announce(
     // What has not been reported yet must not stand as reported: the report may still fail.
     for container in &mut status.containers {
         let known = before.containers.iter().find(|known| known.name == container.name);
-        container.reported = known.and_then(|known| known.reported.clone());
+        let reported = known.and_then(|known| known.reported.clone());
+        if container.reported != reported {
+            container.link = known.and_then(|known| known.link.clone());
+            container.reported = reported;
+        }
     }
     let handler = status::write(ctx, handler, status).await?;
     Ok(Announced { decision, handler })
