@@ -57,6 +57,7 @@ fn bench(criterion: &mut Criterion) {
                 current: tagged(1, 4, 2, ""),
                 candidates: candidates.clone(),
             }))),
+            link_facts: None,
         }],
         template: Template::default(),
         inquiries: BTreeMap::new(),

@@ -94,7 +94,7 @@ async fn converse(
             .map_err(ExchangeError::Call)?
             .map_err(ExchangeError::Plugin)?;
         images += step.tags.iter().map(|tag| tag.images.len()).sum::<usize>();
-        tags.extend(step.tags);
+        tags.extend(step.tags.into_iter().map(|tag| without_needless_source(tag, question)));
         if tags.len() > MOST_TAGS || images > MOST_IMAGES {
             return Err(ExchangeError::TooManyTags);
         }
@@ -106,6 +106,15 @@ async fn converse(
         replies = join_all(step.actions.into_iter().map(|action| perform(egress, scope, &post, action))).await;
     }
     Err(ExchangeError::TooManySteps)
+}
+
+/// `tag`, with its source only if it is the one that is in question: the sources of all would take more memory than all the rest.
+fn without_needless_source(tag: Tag, question: &Question) -> Tag {
+    let is_in_question = match question {
+        Question::Tags(_) => false,
+        Question::Tag(name) | Question::Images(name) => *name == tag.name,
+    };
+    Tag { source: tag.source.filter(|_| is_in_question), ..tag }
 }
 
 /// Has a notifier component deliver one notice.

@@ -14,6 +14,7 @@ pub mod announce;
 pub mod decide;
 pub mod event;
 pub mod observe;
+pub mod offer;
 pub mod progress;
 pub mod report;
 pub mod status;

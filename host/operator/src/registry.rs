@@ -90,6 +90,11 @@ impl Registries {
         self.detail(inquiry, Subject::Images(tag.to_owned()), tag, max_age).await
     }
 
+    /// What is known about one tag and the images behind it, however old. Asks nobody.
+    pub async fn known_images(&self, inquiry: &Inquiry, tag: &str) -> Option<Detail> {
+        self.slot(inquiry, Subject::Images(tag.to_owned())).known().await?.detail(tag)
+    }
+
     /// Forgets what is known about `tag`, and has the next listing made from scratch: it turned out to be wrong, as when a tag that is listed
     /// cannot be had, or points at something else.
     pub async fn distrust(&self, inquiry: &Inquiry, tag: &str) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::image::USUAL_PLATFORM;
 use crate::server::Server;
-use crate::{IndexDigests, Seen};
+use crate::{IndexDigests, Seen, Source};
 use content::Repository;
 
 /// What a request is about.
@@ -120,6 +120,11 @@ impl FakeRegistry {
     /// Pushes an image for another platform, such as `linux/arm64`, and gives its digest.
     pub fn push_for(&self, repository: &str, tag: &str, platform: &str) -> String {
         self.with_repository(repository, |content| content.push(repository, tag, platform))
+    }
+
+    /// Pushes an image for linux/amd64 that says where its source is.
+    pub fn push_from(&self, repository: &str, tag: &str, source: Source<'_>) {
+        self.with_repository(repository, |content| content.push_from(repository, tag, source));
     }
 
     /// Pushes an image index with one image for each of these platforms.

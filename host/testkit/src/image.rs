@@ -9,6 +9,9 @@ pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an image index.
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Annotation and label that name the source of an image
+/// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys>).
+const SOURCE: &str = "org.opencontainers.image.source";
 /// The platform of images for which nothing else is said.
 pub(crate) const USUAL_PLATFORM: &str = "linux/amd64";
 /// The build of Windows in images for it; without one nobody could choose among them.
@@ -65,6 +68,10 @@ impl Object {
         Self { media_type, bytes, digest }
     }
 
+    fn content(&self) -> Value {
+        serde_json::from_slice(&self.bytes).expect("it was made of JSON")
+    }
+
     fn describe(&self) -> Value {
         json!({"mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len()})
     }
@@ -89,6 +96,15 @@ impl Label<'_> {
     }
 }
 
+/// Where an image says that its source is, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// In an annotation of its manifest.
+    Annotation(&'a str),
+    /// In a label in its configuration.
+    Label(&'a str),
+}
+
 /// An image for one platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
@@ -109,6 +125,18 @@ impl Image {
             "annotations": label.annotations(),
         });
         Self { manifest: Object::new(MANIFEST, &content), config }
+    }
+
+    /// The image that differs from this one in saying so.
+    pub(crate) fn with_source(self, source: Source<'_>) -> Self {
+        let (mut manifest, mut config) = (self.manifest.content(), self.config.content());
+        match source {
+            Source::Annotation(url) => manifest["annotations"][SOURCE] = json!(url),
+            Source::Label(url) => config["config"] = json!({"Labels": {SOURCE: url}}),
+        }
+        let config = Object::new(CONFIG, &config);
+        manifest["config"] = config.describe();
+        Self { manifest: Object::new(MANIFEST, &manifest), config }
     }
 }
 
@@ -183,6 +211,20 @@ mod tests {
             assert_eq!((&config, &index["manifests"][number]["platform"]), (&expected, &expected));
             assert_eq!(index["manifests"][number]["digest"], json!(image.manifest.digest));
         }
+    }
+
+    #[test]
+    fn an_image_says_where_its_source_is_if_it_is_told_to() {
+        let usual = image(USUAL_PLATFORM, "1.0", 0);
+        let check = |source: Source<'_>, annotation: Value, label: Value| {
+            let image = usual.clone().with_source(source);
+            let (manifest, config) = (image.manifest.content(), image.config.content());
+            assert_eq!((&manifest["annotations"][SOURCE], &config["config"]["Labels"][SOURCE]), (&annotation, &label));
+            assert_eq!(manifest["config"]["digest"], json!(image.config.digest));
+            assert_eq!(manifest["annotations"]["org.opencontainers.image.version"], json!("1.0"));
+        };
+        check(Source::Annotation("https://a"), json!("https://a"), Value::Null);
+        check(Source::Label("https://a"), Value::Null, json!("https://a"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use eventually::{PATIENCE, eventually};
 pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
 pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};
+pub use image::Source;
 pub use operator::{Exit, Operator};
 pub use private_registry::{PrivateRegistry, TokenService};
 pub use registry::{IndexDigests, Registry};

@@ -3,10 +3,10 @@
 use k8supdater_plugin::registry::{Asked, Question, Registry, Step, Tag};
 use k8supdater_plugin::text::one_line;
 use k8supdater_plugin::trail::Trail;
-use k8supdater_plugin::{Error, HttpResponse, Image, Replies, link};
+use k8supdater_plugin::{Error, HttpResponse, Replies, link};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Content, Manifest};
+use crate::manifest::{Configuration, Content, Manifest};
 use crate::{Settings, manifest, refusal, request};
 
 /// The plugin.
@@ -27,6 +27,7 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Found {
     digest: String,
+    source: Option<String>,
     configuration: String,
 }
 
@@ -76,13 +77,14 @@ impl Registry for Oci {
                 }
             }
             (200, Ask::Head, Question::Tag(name)) => match manifest::stated_digest(&response) {
-                Some(digest) => Ok(finished(name, digest, Vec::new())),
+                Some(digest) => Ok(finished(tag(name, digest))),
                 None => fetch_manifest(state),
             },
             // Docker Hub has answered so to every HEAD for a time.
             (405, Ask::Head, _) => fetch_manifest(state),
             (200, Ask::Manifest, Question::Tag(name)) => {
-                Ok(finished(name, &manifest::read(&response)?.digest, Vec::new()))
+                let Manifest { digest, source, .. } = manifest::read(&response)?;
+                Ok(finished(tag(name, &digest).with_source(source)))
             }
             (200, Ask::Manifest, Question::Images(name)) => state.manifest(asked, name, manifest::read(&response)?),
             (200, Ask::Head | Ask::Manifest | Ask::Configuration, _) => {
@@ -108,13 +110,13 @@ impl State {
 
     /// The step after the manifest of the tag `name`, whose images are in question.
     fn manifest(self, asked: &Asked<'_, Settings>, name: &str, manifest: Manifest) -> Result<Step<Self>, Error> {
-        let Manifest { digest, content } = manifest;
+        let Manifest { digest, source, content } = manifest;
         match content {
-            Content::Images(images) => Ok(finished(name, &digest, images)),
-            Content::Other => Ok(finished(name, &digest, Vec::new())),
+            Content::Images(images) => Ok(finished(tag(name, &digest).with_source(source).with_images(images))),
+            Content::Other => Ok(finished(tag(name, &digest).with_source(source))),
             Content::Image { configuration } => {
                 let url = request::blob_url(asked.repository, asked.settings, &configuration)?;
-                Self { found: Some(Found { digest, configuration }), ..self }.request(Ask::Configuration, url)
+                Self { found: Some(Found { digest, source, configuration }), ..self }.request(Ask::Configuration, url)
             }
         }
     }
@@ -122,19 +124,22 @@ impl State {
     /// The step after the configuration of the only image. Many registries keep blobs on another host, where this plugin may not follow:
     /// then the image is not told, which is no reason to fail.
     fn configuration(self, name: &str, replies: Replies) -> Result<Step<Self>, Error> {
-        let Some(Found { digest, configuration }) = self.found.clone() else {
+        let Some(Found { digest, source, configuration }) = self.found.clone() else {
             return Err(Error::Other("the state handed back belongs to no image".to_owned()));
         };
-        let Ok(response) = replies.http() else { return Ok(finished(name, &digest, Vec::new())) };
+        let found = tag(name, &digest);
+        let Ok(response) = replies.http() else { return Ok(finished(found.with_source(source))) };
         if matches!(response.status, 301 | 302 | 303 | 307 | 308)
             && let Ok(url) = link::redirect(&response, &self.url)
             && let Ok(step) = self.clone().request(Ask::Configuration, url)
         {
             return Ok(step);
         }
-        let platform = manifest::platform(&response, &configuration);
-        let image = platform.and_then(|platform| platform.image(&digest));
-        Ok(finished(name, &digest, image.into_iter().collect()))
+        let Some(Configuration { platform, source: label }) = manifest::configuration(&response, &configuration) else {
+            return Ok(finished(found.with_source(source)));
+        };
+        let images = platform.image(&digest).into_iter().collect();
+        Ok(finished(found.with_source(source.or(label)).with_images(images)))
     }
 }
 
@@ -143,8 +148,12 @@ fn fetch_manifest(state: State) -> Result<Step<State>, Error> {
     state.request(Ask::Manifest, url)
 }
 
-fn finished(name: &str, digest: &str, images: Vec<Image>) -> Step<State> {
-    Step::finished(vec![Tag::named(name).with_digest(Some(digest.to_owned())).with_images(images)])
+fn finished(tag: Tag) -> Step<State> {
+    Step::finished(vec![tag])
+}
+
+fn tag(name: &str, digest: &str) -> Tag {
+    Tag::named(name).with_digest(Some(digest.to_owned()))
 }
 
 /// The tags of one page. None at all is what an empty repository has; Go writes that as null, Quay leaves the field out.

@@ -2,7 +2,7 @@
 //! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>).
 //!
 //! [`conversation`] is the plugin: what to ask, and what the answers mean. [`request`] spells the requests, [`manifest`] finds the
-//! digest of a tag and its images, and [`refusal`] says what an answer other than 200 means. Where answers point at is the SDK's to read
+//! digest of a tag, its images and their source, and [`refusal`] says what an answer other than 200 means. Where answers point at is the SDK's to read
 //! ([`k8supdater_plugin::link`]).
 
 mod conversation;

@@ -1,10 +1,11 @@
-//! What a tag points at: its digest, and the images that it leads to.
+//! What a tag points at: its digest, the images that it leads to, and where these say that their source is.
 
-use k8supdater_plugin::names::is_digest;
+use k8supdater_plugin::names::{is_digest, is_source};
 use k8supdater_plugin::platform::Platform;
 use k8supdater_plugin::{Error, HttpResponse, Image};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Types of the configurations that say what an image is for. Others belong to what is no image, such as a Helm chart.
@@ -15,13 +16,28 @@ const IMAGE_CONFIGURATIONS: [&str; 2] =
 const IMAGE_MANIFESTS: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 
+/// Annotation of a manifest or an index, and label in the configuration of an image
+/// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys>).
+const SOURCE: &str = "org.opencontainers.image.source";
+
 /// A manifest that has been fetched whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
     /// Its own digest.
     pub(crate) digest: String,
+    /// Its annotation of that name.
+    pub(crate) source: Option<String>,
     /// What is in it.
     pub(crate) content: Content,
+}
+
+/// What the configuration of an image says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Configuration {
+    /// What the image is for.
+    pub(crate) platform: Platform,
+    /// Its label of that name.
+    pub(crate) source: Option<String>,
 }
 
 /// What is in a manifest.
@@ -44,6 +60,9 @@ struct Body {
     schema_version: u8,
     manifests: Option<Vec<Descriptor>>,
     config: Option<Descriptor>,
+    /// Anything, because nothing that matters more may fail for it.
+    #[serde(default)]
+    annotations: Value,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +101,7 @@ pub(crate) fn read(response: &HttpResponse) -> Result<Manifest, Error> {
     let body: Body = response.json()?;
     let stated = stated_digest(response);
     match (body.schema_version, stated) {
-        (1, Some(stated)) => return Ok(Manifest { digest: stated.to_owned(), content: Content::Other }),
+        (1, Some(stated)) => return Ok(Manifest { digest: stated.to_owned(), source: None, content: Content::Other }),
         (2, _) => {}
         (version, _) => {
             return Err(Error::InvalidReply(format!("a manifest of schema version {version}, expected 2")));
@@ -93,16 +112,29 @@ pub(crate) fn read(response: &HttpResponse) -> Result<Manifest, Error> {
         Some(stated) if stated != digest => {
             Err(Error::InvalidReply(format!("a manifest with digest {digest}, which the registry says is {stated}")))
         }
-        _ => Ok(Manifest { digest, content: content(body) }),
+        _ => Ok(Manifest { digest, source: source(&body.annotations), content: content(body) }),
     }
 }
 
-/// The platform of an image, by its configuration
-/// (<https://github.com/opencontainers/image-spec/blob/main/config.md#properties>). None if the body is not the configuration with that
-/// digest, which may stand elsewhere, or is none.
-pub(crate) fn platform(response: &HttpResponse, configuration: &str) -> Option<Platform> {
-    let is_it = response.status == 200 && digest_of(&response.body) == configuration;
-    if is_it { response.json().ok() } else { None }
+/// The configuration of an image (<https://github.com/opencontainers/image-spec/blob/main/config.md#properties>). None if the body is not
+/// the one with that digest, which may stand elsewhere, or is none.
+pub(crate) fn configuration(response: &HttpResponse, digest: &str) -> Option<Configuration> {
+    #[derive(Deserialize)]
+    struct Labelled {
+        #[serde(default)]
+        config: Value,
+    }
+    if response.status != 200 || digest_of(&response.body) != digest {
+        return None;
+    }
+    let labelled: Option<Labelled> = response.json().ok();
+    let source = labelled.and_then(|labelled| source(labelled.config.get("Labels")?));
+    Some(Configuration { platform: response.json().ok()?, source })
+}
+
+/// The source among annotations or labels. One that is none or longer than the contract allows is not told.
+fn source(labels: &Value) -> Option<String> {
+    labels.get(SOURCE)?.as_str().filter(|source| is_source(source)).map(str::to_owned)
 }
 
 fn content(body: Body) -> Content {

@@ -322,6 +322,52 @@ fn a_single_image_is_told_by_its_configuration() {
 }
 
 #[test]
+fn the_source_is_told_where_it_is_found_on_the_way() {
+    const SOURCE: &str = "https://github.com/example/app";
+    let labels = |source: &str| format!(r#"{{"org.opencontainers.image.source": {source}}}"#);
+    let quoted = |source: &str| format!("\"{source}\"");
+    let annotated =
+        |body: &str, annotations: &str| body.replacen('{', &format!(r#"{{"annotations":{annotations},"#), 1);
+    // An index, asked for in both ways.
+    let check = |annotations: &str, expected: Option<&str>| {
+        let index = annotated(INDEX, annotations);
+        let (tags, requests) = images(vec![answer(200, &[], &index)]);
+        assert_eq!((tags[0].source.as_deref(), requests.len()), (expected, 1), "{annotations}");
+        let after_head = vec![answer(405, &[], ""), answer(200, &[], &index)];
+        let tags = converse(&Question::Tag("1.0".to_owned()), after_head).unwrap().tags;
+        assert_eq!(tags[0].source.as_deref(), expected, "{annotations}");
+    };
+    check(&labels(&quoted(SOURCE)), Some(SOURCE));
+    check(&labels(&quoted("javascript:alert(1)")), Some("javascript:alert(1)"));
+    // What is none, or too long, is not told; nothing else fails for it.
+    for none in ["null", "7", "[]", "\"\"", &quoted(&"x".repeat(2049))] {
+        check(&labels(none), None);
+    }
+    for none in ["null", "{}", "[]", "7", "\"x\""] {
+        check(none, None);
+    }
+    // A single image: its manifest comes before its configuration, which is read for the platform anyway.
+    let check = |annotations: &str, config: &str, expected: Option<&str>| {
+        let configuration = CONFIGURATION.replacen('{', &format!(r#"{{"config":{config},"#), 1);
+        let manifest = image_manifest().replace(&digest_of(CONFIGURATION), &digest_of(&configuration));
+        let manifest = annotated(&manifest, annotations);
+        let (tags, requests) = images(vec![answer(200, &[], &manifest), answer(200, &[], &configuration)]);
+        let found = (tags[0].source.as_deref(), tags[0].images.len(), requests.len());
+        assert_eq!(found, (expected, 1, 2), "{annotations} {config}");
+        let (tags, _) = images(vec![answer(200, &[], &manifest), answer(404, &[], "")]);
+        let of_manifest = expected.filter(|_| annotations != "{}");
+        assert_eq!((tags[0].source.as_deref(), tags[0].images.len()), (of_manifest, 0), "{annotations} {config}");
+    };
+    let in_config = |source: &str| format!(r#"{{"Labels":{}}}"#, labels(&quoted(source)));
+    check(&labels(&quoted(SOURCE)), "{}", Some(SOURCE));
+    check(&labels(&quoted(SOURCE)), &in_config("https://example.net"), Some(SOURCE));
+    check("{}", &in_config(SOURCE), Some(SOURCE));
+    for none in ["null", "{}", "[]", r#"{"Labels":null}"#, r#"{"Labels":{"org.opencontainers.image.source":7}}"#] {
+        check("{}", none, None);
+    }
+}
+
+#[test]
 fn images_of_what_is_not_there_or_no_manifest_are_an_error() {
     let ask = |reply| converse(&Question::Images("1.0".to_owned()), vec![reply]);
     assert_eq!(ask(answer(404, &[], "")), Err(Error::NotFound));

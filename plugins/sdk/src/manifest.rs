@@ -59,7 +59,7 @@
 //! `{"tag": "1.0"}`, or `{"images": "1.0"}`), and `exchanges` in the order in which the plugin asks: a `request` (`method`, `url`, `credential`, all of
 //! which are compared; `body` as text or `json`, of which one is compared if it is given; headers are not) with a `response` (`status`, `headers` in lower case, and `body` as text or `json`) or a
 //! `failure` (`denied`, `timeout`, `connect`, `tls`, `too-large`, `mail`, `other`). The outcome is `tags` (`name`, `digest`,
-//! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
+//! `pushed`, `images` with `digest`, `os`, `architecture`, `variant`, and `source`) in the order in which the plugin hands them over, or `error`: the case of the error, as the WIT spells it.
 //!
 //! ```json
 //! {

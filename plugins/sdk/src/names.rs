@@ -1,4 +1,4 @@
-//! Names that become part of a URL: registries, repositories, tags; and digests.
+//! Names that become part of a URL: registries, repositories, tags; and digests and sources.
 //!
 //! The host has parsed the image reference, and has read tags from a registry. A plugin checks again, so that no name can ever change
 //! where a request goes. The grammar is that of
@@ -51,4 +51,16 @@ pub fn check_tag(tag: &str) -> Result<(), Error> {
 pub fn is_digest(text: &str) -> bool {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
+}
+
+/// Whether the WIT allows `text` as the source of an image: 1 to 2048 bytes. Whether it is a URL is the host's to find out.
+///
+/// ```
+/// use k8supdater_plugin::names::is_source;
+///
+/// assert!(is_source("https://github.com/example/app"));
+/// assert!(!is_source("") && !is_source(&"x".repeat(2049)));
+/// ```
+pub fn is_source(text: &str) -> bool {
+    (1..=2048).contains(&text.len())
 }

@@ -153,12 +153,18 @@ impl Tag {
     pub fn with_images(self, images: Vec<Image>) -> Self {
         Self { images: if images.len() > MOST_IMAGES { Vec::new() } else { images }, ..self }
     }
+
+    /// The same tag with this source, or without one that the contract does not allow: a part of a URL leads elsewhere.
+    #[must_use]
+    pub fn with_source(self, source: Option<String>) -> Self {
+        Self { source: source.filter(|source| crate::names::is_source(source)), ..self }
+    }
 }
 
 impl Default for Tag {
     /// Without a name, which no tag has: for `..Tag::default()`.
     fn default() -> Self {
-        Self { name: String::new(), digest: None, pushed: None, images: Vec::new() }
+        Self { name: String::new(), digest: None, pushed: None, images: Vec::new(), source: None }
     }
 }
 
@@ -231,6 +237,9 @@ mod tests {
         assert_eq!((tag(64).images.len(), tag(65)), (64, Tag::named("a")));
         assert_eq!(Tag::named("a").with_digest(Some(digest.clone())).digest, Some(digest));
         assert_eq!(Tag::named("a").with_digest(Some("sha256:0a".to_owned())), Tag::named("a"));
+        let source =
+            |length: usize| Tag::named("a").with_source(Some("x".repeat(length))).source.map(|text| text.len());
+        assert_eq!([source(0), source(1), source(2048), source(2049)], [None, Some(1), Some(2048), None]);
     }
 
     #[test]

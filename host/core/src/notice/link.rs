@@ -6,6 +6,10 @@ use url::Url;
 
 use crate::image::ImageReference;
 
+/// Registry of Docker Hub.
+const DOCKER_HUB: &str = "docker.io";
+/// Registry of gitlab.com.
+const GITLAB: &str = "registry.gitlab.com";
 /// Most bytes of a link; longer ones are dropped. Mail and chat programs break long ones.
 const LONGEST: usize = 2048;
 
@@ -57,8 +61,8 @@ pub fn link(facts: Facts<'_>) -> Option<Link> {
     let Facts { image, tag, gitlab_project, source } = facts;
     let source = source.and_then(Link::parse);
     match image.registry() {
-        "docker.io" => hub_page(image.repository(), tag),
-        "registry.gitlab.com" => {
+        DOCKER_HUB => hub_page(image.repository(), tag),
+        GITLAB => {
             let project = gitlab_project.filter(|project| is_at_or_under(image.repository(), project));
             let parts: Vec<&str> = image.repository().split('/').collect();
             match (project, parts.as_slice()) {
@@ -70,6 +74,11 @@ pub fn link(facts: Facts<'_>) -> Option<Link> {
         }
         _ => source,
     }
+}
+
+/// Whether [`link`] can link to `image` only by its source.
+pub fn is_source_needed(image: &ImageReference) -> bool {
+    !matches!(image.registry(), DOCKER_HUB | GITLAB)
 }
 
 fn hub_page(repository: &str, tag: &str) -> Option<Link> {
@@ -131,6 +140,18 @@ mod tests {
         check(deep, Some("group/ap"), None, "https://gitlab.com/group/app");
         check(deep, Some(""), None, "https://gitlab.com/group/app");
         check(deep, Some("1234"), None, "https://gitlab.com/group/app");
+    }
+
+    #[test]
+    fn a_source_is_needed_where_no_page_is_known() {
+        let check = |image: &str, expected| {
+            let image: ImageReference = image.parse().unwrap();
+            assert_eq!(is_source_needed(&image), expected, "{image}");
+        };
+        check("nginx", false);
+        check("registry.gitlab.com/group/app/web", false);
+        check("ghcr.io/example/app", true);
+        check("gitlab.example.com:5050/group/app", true);
     }
 
     #[test]

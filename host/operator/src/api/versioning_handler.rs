@@ -284,6 +284,13 @@ pub struct VersioningHandlerStatus {
     pub notices: Option<NoticesStatus>,
 }
 
+impl VersioningHandlerStatus {
+    /// What it says of the container.
+    pub fn container(&self, name: &str) -> Option<&ContainerStatus> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+}
+
 /// One container of the workload.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -321,6 +328,11 @@ pub struct ContainerStatus {
     /// Why it is left to a human.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_why: Option<String>,
+    /// Where to read about the tag that is reported, or else about that of the last update: an https URL, at most 2048 bytes. For Docker Hub
+    /// and gitlab.com it is a page of theirs, elsewhere what the image names as its source, which whoever built the image has chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub link: Option<String>,
     /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator
     /// neither forgets nor repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::notice::outbox::{Outbox, Pending, Sent};
-use k8supdater_core::notice::{Filter, Handler, Kind, Notice, Workload};
+use k8supdater_core::notice::{Filter, Handler, Kind, Link, Notice, Workload};
 use kube::ResourceExt;
 
 use crate::api::conditions::{READY, ROLLOUT_HEALTHY};
@@ -206,6 +206,8 @@ impl Look<'_> {
             image: name(&update.to),
             from: Some(from),
             to: Some(to),
+            // Where something is offered, the link is about that.
+            link: container.link.as_deref().filter(|_| container.reported.is_none()).and_then(Link::parse),
             detail: why.filter(|_| kind == Kind::RolloutFailed).map(|condition| condition.message.clone()),
             ..self.notice(kind, time)
         })
@@ -221,6 +223,7 @@ impl Look<'_> {
             to: Some(to),
             newest: container.newest.clone(),
             detail: container.reported_why.clone(),
+            link: container.link.as_deref().and_then(Link::parse),
             is_approvable: true,
             ..self.notice(Kind::UpdateAvailable, self.now)
         })

@@ -53,6 +53,9 @@ pub async fn announce(
     // What has not been reported yet must not stand as reported: the report may still fail.
     for container in &mut status.containers {
         let known = before.containers.iter().find(|known| known.name == container.name);
+        if known.is_none_or(|known| known.reported != container.reported) {
+            container.link = known.and_then(|known| known.link.clone());
+        }
         container.keep_report(known);
     }
     let handler = status::write(ctx, handler, status).await?;

@@ -13,6 +13,7 @@ use k8supdater_core::policy;
 use k8supdater_core::policy::moving::{MovingRuling, MovingTag, PullPolicy, decide_moving};
 
 use super::observe::{Choice, Moving, Observed, Problem, Tags};
+use super::offer;
 use super::progress::{self, Milestone, Seen};
 use super::validate::Target;
 use crate::api::conditions::shorten;
@@ -111,6 +112,7 @@ pub struct ContainerProblem {
 /// Decides about every container of `observed`.
 pub fn decide(observed: Observed, now: Timestamp) -> Decision {
     let Observed { target, rollout, template, containers, inquiries } = observed;
+    let known = target.before.clone();
     let mut decision = Decision {
         containers: Vec::with_capacity(containers.len()),
         updates: Vec::new(),
@@ -122,7 +124,7 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
         target,
     };
     for observed in containers {
-        let before = decision.target.before.containers.iter().find(|before| before.name == observed.container.name);
+        let before = known.container(&observed.container.name);
         let mut status = ContainerStatus {
             name: observed.container.name.clone(),
             image: observed.container.image.clone(),
@@ -161,6 +163,9 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             }
             Ok(Choice::Moving(moving)) => follow(&mut decision, &mut status, &observed.container, *moving),
         }
+        let update = decision.updates.iter().find(|update| update.change.container == status.name);
+        let change = update.map(|update| &update.change);
+        status.link = offer::link(&status, change, observed.link_facts.as_ref(), before);
         decision.containers.push(status);
     }
     decision

@@ -4,6 +4,7 @@
 //! what goes wrong with one container is a [`Problem`] of that container, and the others go on.
 
 mod choice;
+mod facts;
 mod problem;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use choice::{Choice, Moving, Tags};
 pub use problem::Problem;
 
 use super::Context;
+use super::offer::LinkFacts;
 use super::validate::{Plan, PluginUse, Target};
 use crate::credentials::Wallet;
 use crate::registry::{Inquiry, ParseError, parse};
@@ -59,6 +61,8 @@ pub struct ObservedContainer {
     pub container: Container,
     /// What there is to choose from.
     pub state: Result<Choice, Problem>,
+    /// What a link to what it is offered can be made of; none if it could not be looked at.
+    pub link_facts: Option<LinkFacts>,
 }
 
 /// What all containers of a workload share while it is looked at.
@@ -94,11 +98,19 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         let (state, inquiry) = match target.plan_of(&container.name) {
             None => (Ok(Choice::Ignored), None),
             Some(plan) => match look.container(plan, &container).await {
-                Ok((choice, inquiry)) => (Ok(choice), Some((container.name.clone(), inquiry))),
+                Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
             },
         };
-        (ObservedContainer { container, state }, inquiry)
+        let link_facts = match (&state, &inquiry) {
+            (Ok(choice), Some(inquiry)) => {
+                let before = target.before.container(&container.name);
+                Some(facts::facts(&ctx.registries, inquiry, choice, before).await)
+            }
+            _ => None,
+        };
+        let inquiry = inquiry.map(|inquiry| (container.name.clone(), inquiry));
+        (ObservedContainer { container, state, link_facts }, inquiry)
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8supdater_core::image::ImageReference;
 use k8supdater_egress::{Identity, Scope};
 use k8supdater_runtime::wit::registry::Repository;
+use serde_json::{Map, Value};
 
 use super::{ListCause, ListError};
 use crate::credentials::Credentials;
@@ -87,6 +88,17 @@ impl Inquiry {
 
     pub(super) fn repository(&self) -> Repository {
         Repository { registry: self.image.registry().to_owned(), name: self.image.repository().to_owned() }
+    }
+
+    /// The image whose repository it is about.
+    pub fn image(&self) -> &ImageReference {
+        &self.image
+    }
+
+    /// The setting `name` of the plugin, if it is a text.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        let settings: Map<String, Value> = serde_json::from_str(&self.settings).ok()?;
+        settings.get(name)?.as_str().map(str::to_owned)
     }
 
     pub(super) fn settings(&self) -> &str {

@@ -28,6 +28,8 @@ struct Listed {
     pushed: Option<u64>,
     /// None if the registry did not tell.
     images: Option<Images>,
+    /// None unless this one tag was asked for.
+    source: Option<Box<str>>,
 }
 
 /// The images behind a tag.
@@ -47,6 +49,9 @@ pub struct Detail {
     pub platforms: Option<Arc<[Platform]>>,
     /// The image manifests behind it, one for each platform; empty if nobody has asked for them, or the registry does not tell.
     pub members: Vec<Digest>,
+    /// Where the image says that its source is; none if it does not, or the registry was not asked about this one tag. Whoever built the
+    /// image has written it. At most 2048 bytes.
+    pub source: Option<String>,
 }
 
 /// Why tags could not be read as versions.
@@ -91,9 +96,9 @@ impl Listing {
     /// What is known about one tag; none if it is not listed.
     pub fn detail(&self, tag: &str) -> Option<Detail> {
         let place = self.tags.binary_search_by(|listed| listed.name.as_str().cmp(tag)).ok()?;
-        let Listed { digest, images, .. } = self.tags.get(place)?.clone();
+        let Listed { digest, images, source, .. } = self.tags.get(place)?.clone();
         let (platforms, members) = images.map_or((None, Vec::new()), |images| (Some(images.platforms), images.digests));
-        Some(Detail { digest, platforms, members })
+        Some(Detail { digest, platforms, members, source: source.map(String::from) })
     }
 
     /// All tags with their versions, as `parser` reads them; sorted by tag. Read once per listing, parser and settings.
@@ -123,7 +128,7 @@ impl Listing {
 fn listed(tags: Vec<Tag>, with_digests: bool) -> Vec<Listed> {
     let mut shared: HashSet<Arc<[Platform]>> = HashSet::new();
     let mut kept = Vec::with_capacity(tags.len());
-    for Tag { name, digest, pushed, images } in tags {
+    for Tag { name, digest, pushed, images, source } in tags {
         let digest = digest.and_then(|digest| digest.parse().ok());
         let images = (!images.is_empty()).then(|| {
             let platforms: BTreeSet<Platform> =
@@ -137,7 +142,7 @@ fn listed(tags: Vec<Tag>, with_digests: bool) -> Vec<Listed> {
             let digests = images.iter().filter(|_| with_digests).filter_map(|image| image.digest.parse().ok());
             Images { platforms, digests: digests.collect() }
         });
-        kept.push(Listed { name, digest, pushed, images });
+        kept.push(Listed { name, digest, pushed, images, source: source.map(String::into_boxed_str) });
     }
     kept
 }
@@ -163,7 +168,8 @@ mod tests {
     }
 
     fn tag(name: &str, digest_digit: Option<char>) -> Tag {
-        Tag { name: name.to_owned(), digest: digest_digit.map(digest), pushed: None, images: Vec::new() }
+        let digest = digest_digit.map(digest);
+        Tag { name: name.to_owned(), digest, pushed: None, images: Vec::new(), source: None }
     }
 
     fn image(architecture: &str, digit: char) -> Image {
@@ -202,5 +208,8 @@ mod tests {
         assert_eq!(listing.detail("4"), None);
         let detail = Listing::detailed(vec![multi("1")]).detail("1").unwrap();
         assert_eq!(detail.members, [digest('1').parse().unwrap(), digest('2').parse().unwrap()]);
+        let source = Some("https://github.com/example/app".to_owned());
+        let told = Listing::detailed(vec![Tag { source: source.clone(), ..multi("1") }]).detail("1").unwrap();
+        assert_eq!((told.source, detail.source), (source, None));
     }
 }

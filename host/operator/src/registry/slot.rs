@@ -118,6 +118,11 @@ impl Slot {
         }
     }
 
+    /// The listing, however old.
+    pub(super) async fn known(&self) -> Option<Arc<Listing>> {
+        self.state.lock().await.known.as_ref().map(|known| Arc::clone(&known.listing))
+    }
+
     /// Has the next one who asks get a new answer, however old a one is good enough.
     pub(super) async fn forget(&self) {
         self.state.lock().await.known = None;
@@ -195,7 +200,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn found(tags: &[&str]) -> Found {
-        let tag = |name: &&str| Tag { name: (*name).to_owned(), digest: None, pushed: None, images: Vec::new() };
+        let tag = |name: &&str| Tag {
+            name: (*name).to_owned(),
+            digest: None,
+            pushed: None,
+            images: Vec::new(),
+            source: None,
+        };
         let answer = Answer { tags: tags.iter().map(tag).collect(), checkpoint: None };
         Found { answer, extent: Extent::Whole, attempt: 0 }
     }

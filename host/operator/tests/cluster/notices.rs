@@ -1,6 +1,7 @@
+use k8supdater_testkit::{Part, Source, Stage};
 use serde_json::json;
 
-use crate::scene::{condition, container, image, more_checks, status, with_fake_registry};
+use crate::scene::{condition, container, equal, image, more_checks, status, with_fake_registry};
 
 #[tokio::test]
 async fn tag_left_of_the_frontier_is_reported_once_and_not_applied() {
@@ -51,7 +52,7 @@ async fn update_and_notice_come_from_one_check() {
     for reason in ["UpdateAvailable", "Updating", "Updated"] {
         assert_eq!(stage.count_events("web", reason).await, 1, "{reason}");
     }
-    assert_eq!(registry.count(k8supdater_testkit::Part::Tags), 1, "all of it from one listing");
+    assert_eq!(registry.count(Part::Tags), 1, "all of it from one listing");
     assert_eq!(stage.operator.metric("k8supdater_updates_total").await, 1);
 }
 
@@ -79,5 +80,56 @@ async fn frontier_moves_what_is_applied_and_what_is_reported() {
         condition(&stage, &name, "UpToDate", met, reason).await;
         assert_eq!(stage.image(&name, "app").await, registry.image("web", applied), "frontier {frontier}");
         assert_eq!(status(&stage, &name).await.available.as_deref(), reported, "frontier {frontier}");
+    }
+}
+
+/// What a handler's only container is linked to.
+async fn link(stage: &Stage, handler: &str) -> Option<String> {
+    container(stage, handler, "app").await.and_then(|container| container.link)
+}
+
+#[tokio::test]
+async fn what_is_offered_is_linked_to_the_source_that_its_image_names() {
+    let (mut stage, registry) = with_fake_registry("link").await;
+    let (home, other) = ("https://git.example.com/team/app", "https://git.example.com/team/other");
+    let table = [
+        ("annotated", "2.0.0", Some(Source::Annotation(home)), Some(home)),
+        ("labelled", "2.0.0", Some(Source::Label(home)), Some(home)),
+        ("silent", "2.0.0", None, None),
+        ("plain", "2.0.0", Some(Source::Annotation("http://git.example.com/team/app")), None),
+        ("script", "2.0.0", Some(Source::Label("javascript:alert(1)")), None),
+        ("updated", "1.0.1", Some(Source::Annotation(home)), Some(home)),
+    ];
+    for (name, newer, source, _) in table {
+        registry.push(name, &["1.0.0"]);
+        match source {
+            Some(source) => registry.push_from(name, newer, source),
+            None => registry.push(name, &[newer]),
+        }
+        stage.deploy(name, &[("app", &registry.image(name, "1.0.0"))]).await;
+        stage.handle(name, &json!({})).await;
+    }
+    for (name, newer, _, expected) in table {
+        let (met, reason) = if newer == "2.0.0" { ("False", "UpdateAvailable") } else { ("True", "UpToDate") };
+        condition(&stage, name, "UpToDate", met, reason).await;
+        assert_eq!(link(&stage, name).await.as_deref(), expected, "{name}");
+    }
+
+    // It stays, and nobody looks again.
+    registry.forget();
+    more_checks(&mut stage, 12).await;
+    let looks: Vec<_> = registry.seen().into_iter().filter(|seen| seen.part != Part::Tags).collect();
+    assert_eq!(looks, []);
+    for name in ["annotated", "updated"] {
+        assert_eq!(link(&stage, name).await.as_deref(), Some(home), "{name}");
+    }
+
+    // Another tag has a link of its own, or none.
+    registry.push_from("annotated", "2.1.0", Source::Label(other));
+    registry.push("labelled", &["2.1.0"]);
+    for (name, expected) in [("annotated", Some(other)), ("labelled", None)] {
+        let is_reported = async || equal(&status(&stage, name).await.available.as_deref(), &Some("2.1.0"));
+        stage.eventually("the newer tag is reported", is_reported).await;
+        assert_eq!(link(&stage, name).await.as_deref(), expected, "{name}");
     }
 }

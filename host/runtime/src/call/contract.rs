@@ -17,6 +17,8 @@ const LARGEST_CHECKPOINT: usize = 64 * 1024;
 const MOST_IMAGES: usize = 64;
 /// Most characters of an operating system, an architecture, or a variant of one.
 const LONGEST_PLATFORM: usize = 64;
+/// Most bytes of a source: as many as a link may have.
+const LONGEST_SOURCE: usize = 2048;
 /// Most levels of a version.
 const MOST_LEVELS: usize = 16;
 /// Most bytes of a tail.
@@ -96,7 +98,7 @@ fn check_tag(tag: &registry::Tag) -> Result<(), CallError> {
             check_platform(&tag.name, "variant", variant)?;
         }
     }
-    Ok(())
+    at_most("bytes of source of a tag", tag.source.as_ref().map_or(0, String::len), LONGEST_SOURCE)
 }
 
 fn check_digest(tag: &str, digest: &str) -> Result<(), CallError> {
@@ -218,8 +220,13 @@ mod tests {
                 architecture: "arm64".to_owned(),
                 variant: Some("v8".to_owned()),
             };
-            let mut tag =
-                registry::Tag { name: "1.0".to_owned(), digest: Some(digest()), pushed: None, images: vec![image] };
+            let mut tag = registry::Tag {
+                name: "1.0".to_owned(),
+                digest: Some(digest()),
+                pushed: None,
+                images: vec![image],
+                source: None,
+            };
             change(&mut tag);
             let step = registry::Step { tags: vec![tag], actions: vec![], state: vec![], checkpoint: None };
             let found = registry(Ok(step)).map(drop).map_err(|err| err.to_string());
@@ -237,6 +244,11 @@ mod tests {
         check(
             &|tag| tag.images = vec![tag.images[0].clone(); 65],
             Err("it gave 65 images of a tag, and 64 are allowed"),
+        );
+        check(&|tag| tag.source = Some("x".repeat(2048)), Ok(()));
+        check(
+            &|tag| tag.source = Some("x".repeat(2049)),
+            Err("it gave 2049 bytes of source of a tag, and 2048 are allowed"),
         );
         for wrong in ["", "sha256:0a", "0a", &digest().to_uppercase()] {
             let expected = format!("it gave {wrong:?} as a digest of the tag \"1.0\", expected sha256: and 64");

@@ -144,6 +144,7 @@ struct TagExample {
     pushed: Option<u64>,
     #[serde(default)]
     images: Vec<ImageExample>,
+    source: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -175,9 +176,9 @@ impl RegistryExample {
 
 impl TagExample {
     fn tag(&self) -> Tag {
-        let Self { name, digest, pushed, images } = self.clone();
+        let Self { name, digest, pushed, images, source } = self.clone();
         let image = |ImageExample { digest, os, architecture, variant }| Image { digest, os, architecture, variant };
-        Tag { name, digest, pushed, images: images.into_iter().map(image).collect() }
+        Tag { name, digest, pushed, images: images.into_iter().map(image).collect(), source }
     }
 }
 

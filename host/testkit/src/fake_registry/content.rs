@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::IndexDigests;
-use crate::image::{Image, Label, Object, Platform, images, index};
+use crate::image::{Image, Label, Object, Platform, Source, USUAL_PLATFORM, images, index};
 
 /// Tags, and what they point at.
 #[derive(Debug, Default)]
@@ -36,9 +36,13 @@ impl Repository {
     /// Pushes an image for one platform, and gives its digest.
     pub(super) fn push(&mut self, repository: &str, tag: &str, platform: &str) -> String {
         let label = Label { repository, tag, build: self.next_build() };
-        let digest = self.keep(Image::new(&Platform::parse(platform), label));
-        self.tags.insert(tag.to_owned(), digest.clone());
-        digest
+        self.keep_as(tag, Image::new(&Platform::parse(platform), label))
+    }
+
+    /// Pushes an image for the usual platform that says where its source is.
+    pub(super) fn push_from(&mut self, repository: &str, tag: &str, source: Source<'_>) {
+        let label = Label { repository, tag, build: self.next_build() };
+        self.keep_as(tag, Image::new(&Platform::parse(USUAL_PLATFORM), label).with_source(source));
     }
 
     /// Pushes an index.
@@ -58,6 +62,12 @@ impl Repository {
     fn next_build(&mut self) -> u64 {
         self.pushes += 1;
         self.pushes
+    }
+
+    fn keep_as(&mut self, tag: &str, image: Image) -> String {
+        let digest = self.keep(image);
+        self.tags.insert(tag.to_owned(), digest.clone());
+        digest
     }
 
     fn keep(&mut self, image: Image) -> String {

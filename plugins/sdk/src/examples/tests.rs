@@ -114,6 +114,7 @@ fn conversations_must_ask_exactly_what_the_example_says() {
     let absent = answer(r#""response": {"status": 404}"#);
     check(&format!(r#"{page}, "tags": [{{"name": "1.0"}}]"#), Ok(()));
     check(&format!(r#"{page}, "tags": [{{"name": "1.1"}}]"#), Err("expected the tags"));
+    check(&format!(r#"{page}, "tags": [{{"name": "1.0", "source": "https://s"}}]"#), Err("expected the tags"));
     check(&format!(r#"{absent}, "error": "not-found""#), Ok(()));
     check(
         &format!(r#"{absent}, "error": "unauthorized""#),

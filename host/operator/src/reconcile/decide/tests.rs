@@ -27,7 +27,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
         target: validate(&handler, &RawConfig::default().check().unwrap()).unwrap(),
         rollout: Rollout::Finished,
         template: Template::default(),
-        containers: vec![ObservedContainer { container, state }],
+        containers: vec![ObservedContainer { container, state, link_facts: None }],
         inquiries: BTreeMap::new(),
     }
 }
