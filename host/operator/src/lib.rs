@@ -19,6 +19,9 @@
 //!    the old one.
 //! 10. [`reconcile::report`] shows what came of it: conditions, Events, the next check.
 //!
+//! What is not applied by itself is offered to people; what they say to that comes back as [`answer`]s, which [`decide`](reconcile::decide)
+//! follows.
+//!
 //! # The rooms, in reading order
 //!
 //! The pure rules live in [`k8supdater_core`], the sandbox in [`k8supdater_runtime`], the way out in [`k8supdater_egress`]. Plugins have
@@ -27,6 +30,8 @@
 pub mod api;
 pub mod config;
 pub mod reconcile;
+
+pub mod answer;
 
 pub mod credentials;
 pub mod exchange;
