@@ -1,8 +1,8 @@
 //! What is to be done about the tags of a repository: apply one, report one, or nothing.
 //!
 //! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
-//! [`pattern`], [`precision`] and [`platform`] say which tags are candidates, [`frontier`] on which side of the frontier they are, [`verdict`] what is said about each of
-//! them. Tags that move are another matter, for [`moving`].
+//! [`pattern`], [`precision`], [`platform`] and [`held`] say which tags are candidates, [`frontier`] on which side of the frontier they are,
+//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`].
 
 pub mod frontier;
 pub mod moving;
@@ -14,6 +14,7 @@ pub mod verdict;
 mod alias;
 mod artifact;
 mod flavor;
+mod held;
 mod scheme;
 mod tags;
 
@@ -24,6 +25,7 @@ pub use precision::Precision;
 pub use verdict::Verdict;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::image::Digest;
@@ -46,6 +48,8 @@ pub struct Policy {
     pub precision: Precision,
     /// What a candidate must run on, all of them; empty if nobody knows.
     pub platforms: Vec<Platform>,
+    /// Tags that people have skipped: neither they nor other names of the same versions are candidates.
+    pub held: BTreeSet<String>,
 }
 
 impl Policy {
@@ -59,6 +63,7 @@ impl Policy {
             flavor: None,
             precision: Precision::Any,
             platforms: Vec::new(),
+            held: BTreeSet::new(),
         }
     }
 }
@@ -103,8 +108,9 @@ pub struct Ruling {
 /// candidates.
 pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
     let real = alias::real_version(current, candidates);
-    let mut verdicts: Vec<Verdict> =
-        candidates.iter().map(|candidate| tags::judge(policy, current, real, candidate)).collect();
+    let held = held::versions(&policy.held, candidates);
+    let judge = |candidate| held::judge(policy, &held, candidate, tags::judge(policy, current, real, candidate));
+    let mut verdicts: Vec<Verdict> = candidates.iter().map(judge).collect();
     let update = tags::greatest(current, candidates, &verdicts, Verdict::Superseded);
     let notify = tags::greatest(current, candidates, &verdicts, Verdict::BeyondFrontier);
     // Not a matter of course: with two levels kept, 1 is followed by 1.post1, which is left of the frontier because all of 1's levels are,

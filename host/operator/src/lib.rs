@@ -20,6 +20,9 @@
 //! 10. [`reconcile::report`] shows what came of it: conditions, Events, the next check.
 //! 11. [`notify::reconcile`], which has a loop of its own, reads in the status what people should hear, and has it sent by notifier plugins.
 //!
+//! What is not applied by itself is offered to people; what they say to that comes back as [`answer`]s, which [`decide`](reconcile::decide)
+//! follows.
+//!
 //! # The rooms, in reading order
 //!
 //! The pure rules live in [`k8supdater_core`], the sandbox in [`k8supdater_runtime`], the way out in [`k8supdater_egress`]. Plugins have
@@ -28,6 +31,8 @@
 pub mod api;
 pub mod config;
 pub mod reconcile;
+
+pub mod answer;
 
 pub mod credentials;
 pub mod exchange;

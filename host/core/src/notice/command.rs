@@ -1,10 +1,10 @@
 //! What a human can run.
 //!
 //! Commands are copied into shells, and some of their words come from registries or out of a status that people can edit. So each word
-//! that is not ours must be a name as Kubernetes has them, or an image reference; else there is no command.
+//! that is not ours must be a name as Kubernetes has them, a tag, a digest, or an image reference; else it is left out, or there is no command.
 
 use super::{Kind, Notice};
-use crate::image::ImageReference;
+use crate::image::{Digest, ImageReference, is_tag};
 
 impl Notice {
     /// A command that takes what is available, or shows why something fails; empty if there is nothing to do, or too little is known.
@@ -16,9 +16,7 @@ impl Notice {
 
     fn words(&self) -> Option<String> {
         match self.kind {
-            Kind::UpdateAvailable if self.is_approvable => {
-                Some(format!("k8supdater approve {}", self.handler_argument()?))
-            }
+            Kind::UpdateAvailable if self.is_approvable => self.approve(),
             Kind::UpdateAvailable => self.take(),
             Kind::RolloutFailed => {
                 Some(format!("kubectl --namespace {} describe {}", self.namespace()?, self.workload_argument()?))
@@ -34,6 +32,24 @@ impl Notice {
             | Kind::RolloutFinished
             | Kind::CheckRecovered => None,
         }
+    }
+
+    /// Approves what is available, by its name where that is known, so that nobody approves what they have not read of.
+    fn approve(&self) -> Option<String> {
+        let command = format!("k8supdater approve {}", self.handler_argument()?);
+        Some(match self.offer() {
+            Some(offer) => format!("{command} {offer}"),
+            None => command,
+        })
+    }
+
+    /// What is available, as answers name it: `app=2.0`, or `app=latest@sha256:…` with the whole digest.
+    fn offer(&self) -> Option<String> {
+        let container = name(self.container.as_deref()?)?;
+        let to = self.to.as_deref()?;
+        let (tag, digest) = to.split_once('@').map_or((to, None), |(tag, digest)| (tag, Some(digest)));
+        let is_offer = is_tag(tag) && digest.is_none_or(|digest| digest.parse::<Digest>().is_ok());
+        is_offer.then(|| format!("{container}={to}"))
     }
 
     /// Sets the image to the tag that is available, or restarts what runs a tag that has moved.
@@ -95,7 +111,12 @@ mod tests {
     #[test]
     fn what_to_run() {
         check(available("2.0"), "kubectl --namespace team-a set image deployment/web app=docker.io/library/nginx:2.0");
-        check(Notice { is_approvable: true, ..available("2.0") }, "k8supdater approve team-a/web");
+        check(Notice { is_approvable: true, ..available("2.0") }, "k8supdater approve team-a/web app=2.0");
+        let moved = format!("latest@sha256:{}", "0".repeat(64));
+        check(
+            Notice { is_approvable: true, ..available(&moved) },
+            &format!("k8supdater approve team-a/web app={moved}"),
+        );
         check(available("latest@sha256:00"), "kubectl --namespace team-a rollout restart deployment/web");
         check(Notice { workload: workload("CronJob", "web"), ..available("latest@sha256:00") }, "");
         check(
@@ -114,6 +135,9 @@ mod tests {
         check(Notice { container: None, ..available("2.0") }, "");
         check(Notice { image: None, ..available("2.0") }, "");
         check(Notice { to: None, ..available("2.0") }, "");
+        let approvable = || Notice { is_approvable: true, ..available("2.0") };
+        check(Notice { container: None, ..approvable() }, "k8supdater approve team-a/web");
+        check(Notice { to: None, ..approvable() }, "k8supdater approve team-a/web");
     }
 
     #[test]
@@ -123,6 +147,7 @@ mod tests {
         {
             let command = available(tag).command();
             assert!(command.is_empty() || command.ends_with("restart deployment/web"), "{command}");
+            check(Notice { is_approvable: true, ..available(tag) }, "k8supdater approve team-a/web");
         }
         for name in ["a b", "--all", "-x", "$(x)", "a;b", "", "a\nb", "A", "ä"] {
             check(Notice { workload: workload("Deployment", name), ..available("2.0") }, "");
@@ -131,6 +156,8 @@ mod tests {
             check(Notice { handler, ..available("2.0") }, "");
             let handler = Handler { name: name.to_owned(), ..available("2.0").handler };
             check(Notice { handler, is_approvable: true, ..available("2.0") }, "");
+            let approvable = Notice { is_approvable: true, ..available("2.0") };
+            check(Notice { container: some(name), ..approvable }, "k8supdater approve team-a/web");
         }
         check(Notice { workload: workload("Deploy;x", "web"), ..available("2.0") }, "");
         check(Notice { image: some("[::1]:5000/app"), ..available("2.0") }, "");

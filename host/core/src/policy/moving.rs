@@ -13,6 +13,8 @@ pub struct MovingTag<'a> {
     pub running: &'a [RunningImage],
     /// The digest for which the workload was last restarted, if it ever was.
     pub restarted_for: Option<&'a Digest>,
+    /// Whether a human has skipped what the tag points at in the registry now.
+    pub is_held: bool,
     /// What the owner wants.
     pub preference: LatestPreference,
     /// When nodes pull the container's image.
@@ -62,6 +64,11 @@ pub enum MovingRuling {
         /// What the tag points at.
         to: Digest,
     },
+    /// The tag has moved, and a human has skipped what it points at.
+    Held {
+        /// What the tag points at.
+        to: Digest,
+    },
     /// The tag has moved and a restart is wanted, but would not bring the new image.
     CannotPull {
         /// A sentence for people, which says what to change.
@@ -92,6 +99,7 @@ impl MovingRuling {
             Self::UpToDate => "UpToDate",
             Self::Restart { .. } => "Restart",
             Self::Notify { .. } => "Notify",
+            Self::Held { .. } => "Held",
             Self::CannotPull { .. } => "CannotPull",
             Self::Unknown { .. } => "Unknown",
         }
@@ -116,6 +124,9 @@ pub fn decide_moving(tag: &MovingTag<'_>) -> MovingRuling {
         return MovingRuling::UpToDate;
     };
     let to = registry.clone();
+    if tag.is_held {
+        return MovingRuling::Held { to };
+    }
     match (tag.preference, tag.pull_policy) {
         (LatestPreference::Notify, _) => MovingRuling::Notify { to },
         (LatestPreference::Update, PullPolicy::Always) if tag.restarted_for == Some(registry) => unknown(format!(

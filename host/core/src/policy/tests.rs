@@ -206,6 +206,28 @@ fn tags_that_lack_a_platform_are_no_candidates() {
 }
 
 #[test]
+fn what_was_skipped_is_chosen_under_none_of_its_names() {
+    let held = |tags: &str| Policy { held: tags.split_whitespace().map(str::to_owned).collect(), ..policy(2) };
+    check(&held("2.0.0"), "1.4.2", "1.4.3 1.9 2.0.0 2.0 2", "1.4.3", "1.9");
+    check(&held("2.0.0"), "1.4.2", "1.4.3 2.0.0 2.1.0", "1.4.3", "2.1.0");
+    check(&held("1.4.3"), "1.4.2", "1.4.3 1.4.3.0 2.0.0", "-", "2.0.0");
+    // A tag that is gone from the registry is a mere name.
+    check(&held("2.0"), "1.4.2", "2.0.0", "-", "2.0.0");
+    check(&held("2.0.0-slim main"), "1.4.2", "2.0.0 2.0.0-slim", "-", "-");
+    check(&held("1.4.2 1.0"), "1.4.2", "1.0 1.4.2 1.4.3", "1.4.3", "-");
+    let (policy, current) = (held("2.0.0 1.0"), tagged("1.4.2"));
+    let words = |tag: &str| {
+        let candidates = [tagged("2.0.0"), tagged(tag)];
+        let verdict = decide(&policy, &current, &candidates).verdicts[1];
+        (verdict.reason(), verdict.is_near_miss(), verdict.explain(&policy, &current, &candidates[1]))
+    };
+    assert_eq!(words("2.0.0"), ("Held", true, "it was skipped, and is not offered again".to_owned()));
+    let other_name = "it is another name of a version that was skipped, and is not offered again";
+    assert_eq!(words("2.0"), ("Held", true, other_name.to_owned()));
+    assert_eq!(words("1.0").0, "NotNewer", "what could not be chosen anyway is refused by the rule that says so");
+}
+
+#[test]
 fn the_same_precision_keeps_the_number_of_levels() {
     let same = Policy { precision: Precision::Same, ..policy(1) };
     check(&same, "5.3", "5.4 5.5.1 6 6.0 6.0.1", "5.4", "6.0");
@@ -357,8 +379,10 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let include = prop::option::weighted(0.2, prop::sample::select(vec!["v?[12].*", ".*[.2].*"]));
     let exclude = prop::option::weighted(0.2, prop::sample::select(vec![".*rc.*", ".*1"]));
     let precision = prop::sample::select(vec![Precision::Any, Precision::Same]);
-    (0..6_u32, any::<bool>(), include, exclude, precision).prop_map(
-        |(frontier, allow_prereleases, include, exclude, precision)| Policy {
+    let held = prop::collection::btree_set("0?[0-2](\\.[0-2]){0,2}", 0..3);
+    (0..6_u32, any::<bool>(), include, exclude, precision, held).prop_map(
+        |(frontier, allow_prereleases, include, exclude, precision, held)| Policy {
+            held,
             allow_prereleases,
             include: include.map(pattern),
             exclude: exclude.map(pattern),
@@ -404,6 +428,7 @@ proptest! {
             prop_assert!(!policy.exclude.as_ref().is_some_and(|exclude| exclude.matches(&candidates[index].tag)));
             prop_assert!(policy.precision == Precision::Any || chosen.levels.len() == now.levels.len());
             prop_assert!(!chosen.prerelease || now.prerelease || policy.allow_prereleases);
+            prop_assert!(!policy.held.contains(&candidates[index].tag));
             prop_assert_eq!(policy.frontier.is_left(now.first_difference(chosen).unwrap()), side);
             // And nothing that obeys them on the same side is newer.
             for other in candidates.iter().zip(&ruling.verdicts).filter(|(_, verdict)| **verdict == ruling.verdicts[index]) {

@@ -32,6 +32,8 @@ pub enum Verdict {
     OtherPrecision,
     /// It is newer and lacks a platform that the workload's nodes have.
     OtherPlatform,
+    /// It is newer, and a human has skipped it.
+    Held,
     /// It is newer as numbers go, but the image that the current tag names too.
     SameImage,
     /// It is the current version, or an older one, by the current tag or by another name of its image.
@@ -60,6 +62,7 @@ impl Verdict {
             Self::Excluded => "Excluded",
             Self::OtherPrecision => "OtherPrecision",
             Self::OtherPlatform => "OtherPlatform",
+            Self::Held => "Held",
             Self::SameImage => "SameImage",
             Self::NotNewer => "NotNewer",
             Self::NoVersion => "NoVersion",
@@ -81,7 +84,8 @@ impl Verdict {
             | Self::NotIncluded
             | Self::Excluded
             | Self::OtherPrecision
-            | Self::OtherPlatform => true,
+            | Self::OtherPlatform
+            | Self::Held => true,
             Self::Update
             | Self::Superseded
             | Self::SameImage
@@ -141,6 +145,8 @@ impl Verdict {
                 Some(lacking) => format!("it has no image for {lacking}, which nodes of the cluster need"),
                 None => "it has no image for the nodes of the cluster".to_owned(),
             },
+            Self::Held if policy.held.contains(&candidate.tag) => "it was skipped, and is not offered again".to_owned(),
+            Self::Held => "it is another name of a version that was skipped, and is not offered again".to_owned(),
             Self::SameImage => format!("it is the same image as {tag} under another name"),
             Self::NotNewer => match versions.map(|(now, version)| version.order(now)) {
                 Some(Ordering::Equal) => format!("it is the same version as {tag}"),

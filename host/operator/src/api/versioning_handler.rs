@@ -43,7 +43,7 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         name = "Available",
         type_ = "string",
         json_path = ".status.available",
-        description = "What is newer and left to a human: tags left of the frontier, and tags that moved"
+        description = "What is offered, and left to a human: tags left of the frontier or awaiting approval, and tags that moved"
     ),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -91,6 +91,12 @@ pub struct VersioningHandlerSpec {
     /// is set, it holds for every tag that is no version, such as `stable`; else for `latest` alone, and another one is a problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<Latest>,
+
+    /// Whether updates right of the frontier wait for a human as well: with `Required` they are offered like those left of it, and made
+    /// once somebody has approved them, with `k8supdater approve` or the annotation `k8supdater.dev/approve`. `NotRequired`, the default,
+    /// makes them by itself.
+    #[serde(default, skip_serializing_if = "Approval::is_not_required")]
+    pub approval: Approval,
 
     /// Whether a tag of another precision may follow: with `Any`, the default, 5.3 may go to 5.3.1; with `Same` only to 5.4.
     #[serde(default, skip_serializing_if = "Precision::is_any")]
@@ -199,6 +205,23 @@ pub struct TagOptions {
     pub prereleases: bool,
 }
 
+/// Whether updates that could be made by themselves wait for a human.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Approval {
+    /// They are offered, and made once somebody has approved them.
+    Required,
+    /// They are made.
+    #[default]
+    NotRequired,
+}
+
+impl Approval {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde prescribes the signature")]
+    fn is_not_required(&self) -> bool {
+        *self == Self::NotRequired
+    }
+}
+
 /// How precise a candidate must be.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
@@ -219,7 +242,7 @@ impl Precision {
 /// An exception for one container.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
+#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision) || has(self.approval)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
     /// Name of the container in the pod template.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -247,6 +270,9 @@ pub struct ContainerOptions {
     /// Which tags are candidates for this container, in place of the handler's `tags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagOptions>,
+    /// Whether updates of this container wait for a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// Whether a tag of another precision may follow in this container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
@@ -266,7 +292,7 @@ pub struct VersioningHandlerStatus {
     /// Tags in the workload's spec; with the containers' names where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
-    /// Newer tags left of the frontier, which are left to a human; with the containers' names where there are several.
+    /// What is offered, and left to a human; with the containers' names where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<String>,
     /// One entry for each container.
@@ -305,7 +331,7 @@ pub struct ContainerStatus {
     /// Greatest tag of all that could be meant, on either side of the frontier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
-    /// `Update`, `Notify`, `UpdateAndNotify`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
+    /// `Update`, `Notify`, `UpdateAndNotify`, `AwaitingApproval`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
     pub decision: String,
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,7 +345,8 @@ pub struct ContainerStatus {
     /// The newest tags that were refused, with the rule that refused each; at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedTag>,
-    /// The tag left of the frontier, or the tag that has moved with its new digest, that was reported last.
+    /// What is offered at present, for a human to decide: a tag left of the frontier, one that waits for approval, or a tag that has moved
+    /// with its new digest, `latest@sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// The tag in the workload's spec when that was first reported.
@@ -333,6 +360,15 @@ pub struct ContainerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub link: Option<String>,
+    /// What somebody has approved, until it is applied, or given up because it cannot be applied any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<ApprovedTag>,
+    /// What somebody has skipped: it is neither applied nor offered any more. At most 32; the oldest are forgotten first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedTag>,
+    /// What somebody wants to hear of later. It ends with its time, or when something else is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed: Option<SnoozedTag>,
     /// The last update of this container by this handler. Written before the workload is changed, so that a restart of the operator
     /// neither forgets nor repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -346,6 +382,44 @@ impl ContainerStatus {
         self.reported_from = known.and_then(|known| known.reported_from.clone());
         self.reported_why = known.and_then(|known| known.reported_why.clone());
     }
+/// A tag that somebody has approved.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovedTag {
+    /// The tag; with its digest if it is one that has moved.
+    pub tag: String,
+    /// Who approved it.
+    pub by: String,
+    /// When the operator took note of that.
+    pub at: Time,
+    /// `metadata.generation` that the workload had when the operator was about to change it for this approval. An operator that was
+    /// killed in that moment can tell by it whether the change was made, even if somebody has taken it back since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+}
+
+/// A tag that somebody has skipped.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedTag {
+    /// The tag; with its digest if it is one that has moved.
+    pub tag: String,
+    /// Who skipped it.
+    pub by: String,
+    /// When the operator took note of that.
+    pub at: Time,
+}
+
+/// A tag of which somebody wants to hear later.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnoozedTag {
+    /// The tag; with its digest if it is one that has moved.
+    pub tag: String,
+    /// Until when nobody is reminded of it.
+    pub until: Time,
+    /// Who wants that.
+    pub by: String,
 }
 
 /// A tag that was not chosen.
@@ -376,6 +450,9 @@ pub struct UpdateStatus {
     /// `metadata.generation` that the workload had after the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
+    /// Who approved it; none if nobody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// When it was announced.
     pub started: Time,
     /// When it was finished, failed or given up.

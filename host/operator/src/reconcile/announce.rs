@@ -40,6 +40,7 @@ pub async fn announce(
                 phase: UpdatePhase::Announced,
                 digest,
                 generation: None,
+                approved_by: None,
                 started: Time(now),
                 finished: None,
             });

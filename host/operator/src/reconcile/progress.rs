@@ -97,6 +97,7 @@ mod tests {
             phase,
             digest: None,
             generation: Some(2),
+            approved_by: None,
             started: Time(start),
             finished: None,
         };
@@ -118,6 +119,7 @@ mod tests {
                 phase,
                 digest: Some("new".to_owned()),
                 generation: None,
+                approved_by: None,
                 started: Time(now),
                 finished: None,
             };

@@ -28,7 +28,8 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "interval": "90s",
             "tags": {"include": "[0-9.]+", "exclude": ".*-nightly", "prereleases": true},
             "precision": "Same",
-            "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 0}],
+            "approval": "Required",
+            "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 0, "approval": "NotRequired"}],
             "suspend": true,
         },
         "status": {
@@ -42,10 +43,13 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "containers": [{
                 "name": "web", "image": "app:1.4.3", "newestApplicable": "1.4.3", "newest": "2.0.0", "decision": "Notify",
                 "problem": "none", "reported": "2.0.0",
+                "approved": {"tag": "2.0.0", "by": "ada", "at": "2026-01-02T03:04:05Z", "generation": 2},
+                "skipped": [{"tag": "1.9.0", "by": "ada", "at": "2026-01-02T03:04:05Z"}],
+                "snoozed": {"tag": "2.0.0", "until": "2026-01-03T03:04:05Z", "by": "ada"},
                 "refused": [{"tag": "2.0.0", "reason": "BeyondFrontier", "message": "level 1 differs"}],
                 "update": {
                     "from": "app:1.4.2", "to": "app:1.4.3", "phase": "Finished", "digest": "sha256:00", "generation": 2,
-                    "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z",
+                    "approvedBy": "ada", "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z",
                 },
             }],
             "lastCheck": "2026-01-02T03:04:05Z",

@@ -24,7 +24,7 @@ fn what_is_available_says_how_to_take_it() {
         Notice { is_approvable: true, newest: some("2.0"), ..available("2.0") },
         "team-a/web: nginx 1.0 → 2.0 is available",
         "For container app of Deployment/web in namespace team-a there is a newer docker.io/library/nginx: 1.0 → 2.0. To take it, \
-         run: k8supdater approve team-a/web",
+         run: k8supdater approve team-a/web app=2.0",
     );
     check(
         Notice { workload: None, container: None, ..available("2.0") },

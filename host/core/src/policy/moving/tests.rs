@@ -15,6 +15,7 @@ struct Case {
     members: &'static str,
     running: &'static str,
     restarted_for: &'static str,
+    is_held: bool,
     preference: LatestPreference,
     pull_policy: PullPolicy,
 }
@@ -24,6 +25,7 @@ const CASE: Case = Case {
     members: "",
     running: "a",
     restarted_for: "",
+    is_held: false,
     preference: LatestPreference::Update,
     pull_policy: PullPolicy::Always,
 };
@@ -36,6 +38,7 @@ fn ruling(case: &Case) -> MovingRuling {
         index_members: &digests(case.members),
         running: &running,
         restarted_for: restarted_for.first(),
+        is_held: case.is_held,
         preference: case.preference,
         pull_policy: case.pull_policy,
     })
@@ -46,7 +49,7 @@ fn ruling(case: &Case) -> MovingRuling {
 fn check(case: &Case, expected: &str) {
     let ruling = ruling(case);
     assert_eq!(ruling.reason(), expected);
-    if let MovingRuling::Restart { to } | MovingRuling::Notify { to } = ruling {
+    if let MovingRuling::Restart { to } | MovingRuling::Notify { to } | MovingRuling::Held { to } = ruling {
         assert_eq!(to, digest(case.registry));
     }
 }
@@ -120,4 +123,13 @@ fn what_runs_is_read_from_the_status_of_a_container() {
     check("", None);
     check("docker.io/library/nginx:1.27", None);
     check("docker.io/library/nginx@sha256:ff", None);
+}
+
+#[test]
+fn what_was_skipped_is_neither_reported_nor_restarted_for() {
+    let held = Case { is_held: true, running: "b", ..CASE };
+    check(&held, "Held");
+    check(&Case { preference: LatestPreference::Notify, ..held }, "Held");
+    check(&Case { running: "a", ..held }, "UpToDate");
+    check(&Case { running: "", ..held }, "Unknown");
 }

@@ -265,6 +265,8 @@ impl Asker {
             index_members: &members,
             running: &running,
             restarted_for: None,
+            // What people have skipped is known in the cluster.
+            is_held: false,
             preference,
             // Another digest in the image is another image, which is pulled whatever the policy says.
             pull_policy: PullPolicy::Always,
@@ -274,9 +276,10 @@ impl Asker {
                 let message = format!("whether the tag {tag} has moved is not known: {why}");
                 Err(Failure { reason: "DigestUnknown", message })
             }
-            ruling @ (MovingRuling::UpToDate | MovingRuling::Restart { .. } | MovingRuling::Notify { .. }) => {
-                Ok(Finding::Followed(Box::new(Followed { image, tag, ruling })))
-            }
+            ruling @ (MovingRuling::UpToDate
+            | MovingRuling::Restart { .. }
+            | MovingRuling::Notify { .. }
+            | MovingRuling::Held { .. }) => Ok(Finding::Followed(Box::new(Followed { image, tag, ruling }))),
         }
     }
 }

@@ -178,6 +178,7 @@ impl Finding {
                 MovingRuling::Restart { to } => Some(Version { tag: &followed.tag, digest: Some(to) }),
                 MovingRuling::UpToDate
                 | MovingRuling::Notify { .. }
+                | MovingRuling::Held { .. }
                 | MovingRuling::CannotPull { .. }
                 | MovingRuling::Unknown { .. } => None,
             },
@@ -199,6 +200,7 @@ impl Finding {
                 }
                 MovingRuling::UpToDate
                 | MovingRuling::Restart { .. }
+                | MovingRuling::Held { .. }
                 | MovingRuling::CannotPull { .. }
                 | MovingRuling::Unknown { .. } => None,
             },

@@ -1,0 +1,204 @@
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::standing::{Standing, standing};
+use super::*;
+use crate::api::VersioningHandler;
+
+fn digest() -> String {
+    format!("sha256:{}", "a".repeat(64))
+}
+
+/// What is read from these annotations, which are named without their prefix: answers as `approve app=1.0`, then what is wrong.
+fn read(annotations: &[(&str, &str)]) -> (Answers, Vec<String>) {
+    let annotations =
+        annotations.iter().map(|(name, value)| (format!("k8supdater.dev/{name}"), (*value).to_owned())).collect();
+    let answers = parse(&annotations);
+    let word = |annotation: &str| annotation.trim_start_matches("k8supdater.dev/").to_owned();
+    let choices = answers.choices.iter().map(|choice| format!("{} {choice}", word(choice.answer.annotation())));
+    let wrong = answers.misunderstood.iter().map(|wrong| format!("{}: {:?} no", word(wrong.annotation), wrong.value));
+    let read = choices.chain(wrong).collect();
+    (answers, read)
+}
+
+#[test]
+fn answers_are_read_from_annotations() {
+    let check = |name: &str, value: &str, expected: &[&str]| {
+        assert_eq!(read(&[(name, value)]).1, expected, "{name} {value:?}");
+    };
+    check("approve", "1.4.3", &["approve 1.4.3"]);
+    check("approve", "app=1.4.3", &["approve app=1.4.3"]);
+    check("approve", " app=1.4.3 , db=2.0-alpine,", &["approve app=1.4.3", "approve db=2.0-alpine"]);
+    check("approve", "1.4.3,1.4.3", &["approve 1.4.3"]);
+    let moved = format!("app=latest@{}", digest());
+    check("approve", &moved, &[&format!("approve {moved}")]);
+    check("skip", "app=2.0.0", &["skip app=2.0.0"]);
+    check("snooze", "app=2.0.0", &["snooze app=2.0.0 24h"]);
+    check("snooze", "app=2.0.0  3d,db=1.1 90m", &["snooze app=2.0.0 3d", "snooze db=1.1 90m"]);
+    // What is wrong takes nothing else down with it.
+    check("skip", "app=2.0.0,a b,db=1.1", &["skip app=2.0.0", "skip db=1.1", "skip: \"a b\" no"]);
+    for wrong in
+        ["app=", "=1.0", "App=1.0", "a.b=1.0", "-a=1.0", "app=1.0=2", "app=1 0", "$(x)", "latest@sha256:1", "a@b@c"]
+    {
+        check("approve", wrong, &[&format!("approve: {wrong:?} no")]);
+    }
+    check("approve", "1.0 3d", &["approve: \"1.0 3d\" no"]);
+    for wrong in [
+        "1.0 3",
+        "1.0 d",
+        "1.0 -3d",
+        "1.0 +3d",
+        "1.0 3w",
+        "1.0 0s",
+        "1.0 366d",
+        "1.0 9999999999999999999d",
+        "1.0 3d 4h",
+    ] {
+        check("snooze", wrong, &[&format!("snooze: {wrong:?} no")]);
+    }
+    check("approve", "", &["approve: \"\" no"]);
+    check("other", "1.0", &[]);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_remedy() {
+    let check = |name: &str, value: &str, expected: &str| {
+        let (answers, _) = read(&[(name, value)]);
+        assert_eq!(answers.misunderstood[0].remedy, expected, "{name} {value:?}");
+    };
+    let offer =
+        "expected [CONTAINER=]TAG, such as app=1.4.3, or a tag that has moved with its whole digest, latest@sha256:…";
+    check("skip", "a b", offer);
+    check("snooze", "1.0 3w", "\"3w\" is no time to snooze, expected one from 1s to 365d, such as 24h or 3d");
+    check("approve", " ", "it is empty; expected [CONTAINER=]TAG, such as app=1.4.3");
+    let (answers, _) = read(&[("skip", &format!("{}\nx", "?".repeat(9_000)))]);
+    assert_eq!(answers.misunderstood[0].value.chars().count(), 100);
+    let many = (0..40).fold(String::new(), |mut many, index| {
+        write!(many, "1.{index},").unwrap();
+        many
+    });
+    let (answers, _) = read(&[("skip", &many)]);
+    assert_eq!((answers.choices.len(), answers.misunderstood.len()), (MOST_ANSWERS, 1));
+}
+
+#[test]
+fn who_answers_is_one_line_and_never_empty() {
+    let check = |by: Option<&str>, expected: &str| {
+        let by = by.map(|by| ("by", by));
+        let (answers, _) = read(&[by, Some(("skip", "1.0"))].into_iter().flatten().collect::<Vec<_>>());
+        assert_eq!(answers.by, expected);
+        assert_eq!(answers.annotations.len(), 1 + usize::from(by.is_some()), "all that is to be removed");
+    };
+    check(None, SOMEBODY);
+    check(Some(" \n"), SOMEBODY);
+    check(Some("Ada\nLovelace\u{202e}  <ada>"), "Ada Lovelace <ada>");
+    check(Some(&"ä".repeat(500)), &format!("{}…", "ä".repeat(99)));
+    let (answers, _) = read(&[("by", "ada")]);
+    assert_eq!(answers, Answers::default(), "nobody says anything");
+}
+
+#[test]
+fn times_are_written_as_they_are_read() {
+    for (text, seconds) in
+        [("1s", 1), ("90s", 90), ("90m", 5_400), ("24h", 86_400), ("2d", 172_800), ("365d", 31_536_000)]
+    {
+        assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        assert_eq!(as_duration(Duration::from_secs(seconds)), text);
+    }
+    assert_eq!(as_duration(Duration::from_millis(61_500)), "61s");
+    assert_eq!(as_duration(Duration::ZERO), "0s");
+}
+
+fn handler(annotations: &Value, containers: &Value) -> VersioningHandler {
+    serde_json::from_value(json!({
+        "apiVersion": "k8supdater.dev/v1", "kind": "VersioningHandler",
+        "metadata": {"name": "web", "namespace": "team-a", "annotations": annotations},
+        "spec": {"deployment": "web", "containerregistry": "oci"},
+        "status": {"containers": containers},
+    }))
+    .unwrap()
+}
+
+/// How `offer` stands: `offered`, `approve by ada`, or what is offered instead.
+fn stands(annotations: &Value, containers: &Value, offer: &str, answer: Answer) -> String {
+    let choice = Choice::new(offer, answer).unwrap();
+    let now = Timestamp::from_second(1_000).unwrap();
+    match standing(&handler(annotations, containers), &choice, now) {
+        Standing::Offered => "offered".to_owned(),
+        Standing::Answered { by, answer } => format!("{} by {by}", answer.participle()),
+        Standing::NotOffered { offered } => offered.join(" "),
+    }
+}
+
+fn container(name: &str, reported: Option<&str>, more: &Value) -> Value {
+    let mut container = json!({"name": name, "image": "app:1.0", "decision": "Notify", "reported": reported});
+    container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    container
+}
+
+#[test]
+fn an_offer_is_answered_once() {
+    let (approve, skip, snooze) = (Answer::Approve, Answer::Skip, Answer::Snooze(SNOOZE_TIME));
+    let mark = json!({"tag": "2.0", "by": "ada", "at": "1970-01-01T00:00:00Z"});
+    let snoozed = |until: &str| json!({"snoozed": {"tag": "2.0", "by": "ada", "until": until}});
+    let (running, over) = (snoozed("1970-01-01T01:00:00Z"), snoozed("1970-01-01T00:10:00Z"));
+    let applied = json!({"image": "app:2.0", "update": {
+        "from": "app:1.0", "to": "app:2.0", "phase": "RollingOut", "approvedBy": "ada", "started": "1970-01-01T00:00:00Z",
+    }});
+    let check = |more: &Value, reported: Option<&str>, answer: Answer, expected: &str| {
+        let containers = json!([container("app", reported, more)]);
+        for offer in ["app=2.0", "2.0"] {
+            assert_eq!(stands(&json!({}), &containers, offer, answer), expected, "{more} {reported:?} {answer:?}");
+        }
+    };
+    check(&json!({}), Some("2.0"), approve, "offered");
+    check(&json!({}), Some("2.1"), approve, "app=2.1");
+    check(&json!({}), None, approve, "");
+    check(&json!({"approved": mark}), Some("2.0"), skip, "approved by ada");
+    check(&json!({"skipped": [mark]}), Some("2.1"), approve, "skipped by ada");
+    check(&applied, None, approve, "approved by ada");
+    // It was applied once, and is offered again.
+    check(&applied, Some("2.0"), approve, "offered");
+    // Snoozing is no last word.
+    check(&running, Some("2.0"), snooze, "snoozed by ada");
+    check(&running, Some("2.0"), approve, "offered");
+    check(&running, Some("2.0"), skip, "offered");
+    check(&over, Some("2.0"), snooze, "offered");
+}
+
+#[test]
+fn an_answer_that_is_not_taken_up_yet_counts() {
+    let containers = json!([container("app", Some("2.0"), &json!({})), container("db", Some("2.0"), &json!({}))]);
+    let check = |name: &str, value: &str, offer: &str, answer: Answer, expected: &str| {
+        let annotations = json!({format!("k8supdater.dev/{name}"): value, "k8supdater.dev/by": "ada"});
+        assert_eq!(stands(&annotations, &containers, offer, answer), expected, "{name} {value} {offer} {answer:?}");
+    };
+    check("approve", "app=2.0", "app=2.0", Answer::Approve, "approved by ada");
+    check("approve", "2.0", "app=2.0", Answer::Skip, "approved by ada");
+    check("skip", "app=2.0", "2.0", Answer::Approve, "skipped by ada");
+    check("approve", "app=2.0", "db=2.0", Answer::Approve, "offered");
+    check("approve", "app=2.1", "app=2.0", Answer::Approve, "offered");
+    check("snooze", "app=2.0", "app=2.0", Answer::Approve, "offered");
+    check("snooze", "app=2.0", "app=2.0", Answer::Snooze(SNOOZE_TIME), "snoozed by ada");
+}
+
+#[test]
+fn what_is_offered_to_several_containers_is_offered_as_long_as_one_waits() {
+    let mark = json!({"approved": {"tag": "2.0", "by": "ada", "at": "1970-01-01T00:00:00Z"}});
+    let containers = json!([container("app", Some("2.0"), &mark), container("db", Some("2.0"), &json!({}))]);
+    let check = |offer: &str, expected: &str| {
+        assert_eq!(stands(&json!({}), &containers, offer, Answer::Approve), expected, "{offer}");
+    };
+    check("2.0", "offered");
+    check("db=2.0", "offered");
+    check("app=2.0", "approved by ada");
+    check("other=2.0", "app=2.0 db=2.0");
+    let moved = format!("latest@{}", digest());
+    let update = json!({"update": {
+        "from": "app:latest", "to": "app:latest", "phase": "Finished", "approvedBy": "ada", "digest": digest(),
+        "started": "1970-01-01T00:00:00Z",
+    }});
+    let containers = json!([container("app", None, &update)]);
+    assert_eq!(stands(&json!({}), &containers, &moved, Answer::Skip), "approved by ada");
+}
