@@ -382,6 +382,8 @@ impl ContainerStatus {
         self.reported_from = known.and_then(|known| known.reported_from.clone());
         self.reported_why = known.and_then(|known| known.reported_why.clone());
     }
+}
+
 /// A tag that somebody has approved.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

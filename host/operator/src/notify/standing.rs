@@ -62,7 +62,8 @@ impl Standing {
         };
         let look = Look { handler, reference: &reference, now };
         let status = handler.status.clone().unwrap_or_default();
-        let (check, changes_at) = look.check(&status, failing_after);
+        let (check, failing_at) = look.check(&status, failing_after);
+        let woken_at = status.containers.iter().filter_map(|container| snoozed_until(container, now));
         Self {
             lifecycle: look.lifecycle(),
             rollouts: status.containers.iter().filter_map(|container| look.rollout(&status, container)).collect(),
@@ -70,7 +71,7 @@ impl Standing {
             overtaken: status.containers.iter().filter(|it| is_overtaken(it)).map(|it| it.name.clone()).collect(),
             check,
             is_suspended: handler.spec.suspend,
-            changes_at,
+            changes_at: woken_at.chain(failing_at).min(),
             workload: look.workload(),
             handler: reference,
         }
@@ -213,9 +214,12 @@ impl Look<'_> {
         })
     }
 
-    /// What waits for a human to decide about a container.
+    /// What waits for a human to decide about a container, who does not want to hear of it later.
     fn offer(&self, container: &ContainerStatus) -> Option<Notice> {
         let to = container.reported.clone()?;
+        if snoozed_until(container, self.now).is_some() {
+            return None;
+        }
         Some(Notice {
             container: Some(container.name.clone()),
             image: name(&container.image),
@@ -271,6 +275,12 @@ impl Look<'_> {
         }
         failures
     }
+}
+
+/// Until when nobody wants to hear of what is offered.
+fn snoozed_until(container: &ContainerStatus, now: Timestamp) -> Option<Timestamp> {
+    let snoozed = container.snoozed.as_ref().filter(|snoozed| container.reported.as_ref() == Some(&snoozed.tag))?;
+    (now < snoozed.until.0).then_some(snoozed.until.0)
 }
 
 /// From which tag to which an update leads; a tag that stays the same has its digest behind it.

@@ -104,6 +104,7 @@ mod tests {
     /// A status of `image`, of which this tag is reported, and the last update went to that image, for that digest.
     fn status(image: &str, reported: Option<&str>, update: Option<(&str, Option<&str>)>) -> ContainerStatus {
         let update = update.map(|(to, digest)| UpdateStatus {
+            approved_by: None,
             from: if digest.is_some() { to } else { image }.to_owned(),
             to: to.to_owned(),
             phase: UpdatePhase::Finished,

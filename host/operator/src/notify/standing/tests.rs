@@ -91,6 +91,24 @@ fn what_is_offered_is_told_once_and_again_after_something_else_was() {
 }
 
 #[test]
+fn what_is_snoozed_is_told_again_when_its_time_comes_and_something_newer_at_once() {
+    let offer = |tag: &str| {
+        let snoozed = json!({"tag": "2.0", "until": at(100_300).to_string(), "by": "somebody"});
+        json!({"containers": [container(&json!({"reported": tag, "reportedFrom": "1.0", "snoozed": snoozed}))]})
+    };
+    let mut story = Story::new();
+    let unsnoozed = json!({"containers": [container(&json!({"reported": "2.0", "reportedFrom": "1.0"}))]});
+    story.tell(&unsnoozed, &["update-available 1.0 2.0"]);
+    story.tell(&offer("2.0"), &[]);
+    assert_eq!(story.outbox.standing().count(), 0, "nobody is reminded of it");
+    let standing = Standing::of(&handler(&json!({}), &offer("2.0")), Duration::ZERO, at(100_120));
+    assert_eq!(standing.changes_at, Some(at(100_300)));
+    story.tell(&offer("2.1"), &["update-available 1.0 2.1"]);
+    story.tell(&offer("2.0"), &[]);
+    story.tell(&offer("2.0"), &["update-available 1.0 2.0"]);
+}
+
+#[test]
 fn an_update_is_told_as_far_as_it_has_come_and_not_if_it_is_old() {
     let status =
         |phase: &str, second: i64| json!({"containers": [container(&json!({"update": update(phase, second)}))]});
