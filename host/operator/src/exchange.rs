@@ -271,3 +271,21 @@ fn describe_delivery(error: &PluginError) -> String {
         PluginError::Other(why) => why.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_kept_of_the_tag_in_question_only() {
+        let check = |question: Question, expected: bool| {
+            let (name, source) = ("1.0".to_owned(), Some("https://git.example.com".to_owned()));
+            let tag = Tag { name, digest: None, pushed: None, images: Vec::new(), source };
+            assert_eq!(without_needless_source(tag, &question).source.is_some(), expected, "{question:?}");
+        };
+        check(Question::Tags(None), false);
+        check(Question::Tag("1.0".to_owned()), true);
+        check(Question::Images("1.0".to_owned()), true);
+        check(Question::Images("1.1".to_owned()), false);
+    }
+}

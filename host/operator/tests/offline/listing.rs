@@ -7,7 +7,7 @@ use k8supdater_egress::{BoundCredential, Client, Credential, Limits as Bounds, O
 use k8supdater_runtime::wit::exchange::Error;
 use k8supdater_runtime::wit::registry::{Question, Repository};
 use k8supdater_runtime::{Component, Engine, EngineOptions, Limits};
-use k8supdater_testkit::{FakeRegistry, Fault, Part};
+use k8supdater_testkit::{FakeRegistry, Fault, Part, Source};
 use serde_json::json;
 
 use crate::plugin;
@@ -79,6 +79,24 @@ async fn one_tag_comes_with_its_digest_and_a_missing_one_is_not_found() {
     assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
     let err = talk.ask(Question::Tag("9.9".to_owned())).await.unwrap_err();
     assert!(matches!(err, ExchangeError::Plugin(Error::NotFound)), "{err:?}");
+}
+
+#[tokio::test]
+async fn the_source_of_an_image_is_found_on_the_way_to_its_platform() {
+    let talk = Talk::new().await;
+    let home = "https://git.example.com/team/app";
+    talk.registry.push_from("team/app", "1.0", Source::Label(home));
+    talk.registry.push("team/app", &["1.1"]);
+    let check = async |question: Question, expected: Option<&str>| {
+        let tags = talk.ask(question.clone()).await.unwrap().tags;
+        assert_eq!(tags[0].source.as_deref(), expected, "{question:?}");
+    };
+    check(Question::Images("1.0".to_owned()), Some(home)).await;
+    check(Question::Images("1.1".to_owned()), None).await;
+    assert_eq!((talk.registry.count(Part::Manifest), talk.registry.count(Part::Blob)), (2, 2));
+    // Its digest is all that is asked for.
+    check(Question::Tag("1.0".to_owned()), None).await;
+    assert_eq!((talk.registry.count(Part::Manifest), talk.registry.count(Part::Blob)), (3, 2));
 }
 
 #[tokio::test]

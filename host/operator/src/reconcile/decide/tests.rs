@@ -9,6 +9,7 @@ use super::*;
 use crate::api::VersioningHandler;
 use crate::config::RawConfig;
 use crate::reconcile::observe::ObservedContainer;
+use crate::reconcile::offer::LinkFacts;
 use crate::reconcile::validate::validate;
 
 fn digest(digit: char) -> Digest {
@@ -150,4 +151,29 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
     check(&pinned, Some(digest('b')), &update(format!("{pinned} -> app:1.0.1@{}", digest('b'))));
     check(&pinned, None, &update("DigestUnknown".to_owned()));
     check("app:1.0.0", Some(digest('b')), &update("app:1.0.0 -> app:1.0.1".to_owned()));
+}
+
+#[test]
+fn what_is_offered_is_linked() {
+    let tagged = |tag: &str| {
+        let levels = tag.split('.').map(|level| level.parse().unwrap()).collect();
+        Tagged::new(tag, Some(Version { levels, ..Version::default() }))
+    };
+    let check = |image: &str, newer: &str, source: Option<&str>, expected: Option<&str>| {
+        let policy = observed(container(image, PullPolicy::Always), Ok(Choice::Ignored), None).target.plan.policy;
+        let candidates: Arc<[Tagged]> = [tagged("1.0.0"), tagged(newer)].into();
+        let tags = Tags { image: image.parse().unwrap(), policy, current: tagged("1.0.0"), candidates };
+        let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
+        observed.containers[0].link_facts =
+            Some(LinkFacts { gitlab_project: None, source: source.map(ToOwned::to_owned) });
+        let decision = decide(observed, Timestamp::UNIX_EPOCH);
+        assert_eq!(decision.containers[0].link.as_deref(), expected, "{image} {newer}");
+    };
+    let home = Some("https://git.example.com/app");
+    check("ghcr.io/a/app:1.0.0", "1.0.1", home, home);
+    check("ghcr.io/a/app:1.0.0", "2.0.0", home, home);
+    check("ghcr.io/a/app:1.0.0", "0.9.0", home, None);
+    check("ghcr.io/a/app:1.0.0", "2.0.0", None, None);
+    check("app:1.0.0", "1.0.1", None, Some("https://hub.docker.com/_/app/tags?name=1.0.1"));
+    check("app:1.0.0", "2.0.0", None, Some("https://hub.docker.com/_/app/tags?name=2.0.0"));
 }

@@ -67,3 +67,64 @@ async fn source(registries: &Registries, inquiry: &Inquiry, tag: &str) -> Option
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8supdater_core::policy::moving::{LatestPreference, RunningImage};
+    use k8supdater_core::policy::{Frontier, Policy, Tagged};
+    use k8supdater_core::version::Version;
+
+    use super::*;
+
+    const APP: &str = "ghcr.io/example/app:1.0";
+
+    fn before(reported: &str) -> ContainerStatus {
+        let (image, reported) = (APP.to_owned(), Some(reported.to_owned()));
+        ContainerStatus { image, reported, ..ContainerStatus::default() }
+    }
+
+    #[test]
+    fn a_tag_is_looked_at_when_it_is_offered_for_the_first_time() {
+        let check = |candidates: &[&str], before: Option<ContainerStatus>, expected: Option<&str>| {
+            let tagged = |tag: &str| {
+                let levels = tag.split('.').map(|level| level.parse().unwrap()).collect();
+                Tagged::new(tag, Some(Version { levels, ..Version::default() }))
+            };
+            let choice = Choice::Tags(Box::new(Tags {
+                image: APP.parse().unwrap(),
+                policy: Policy::new(Frontier::new(1).unwrap()),
+                current: tagged("1.0"),
+                candidates: candidates.iter().map(|tag| tagged(tag)).collect(),
+            }));
+            assert_eq!(news(&choice, before.as_ref()), expected, "{candidates:?} {before:?}");
+        };
+        check(&["0.9", "1.0"], None, None);
+        check(&["2.0"], None, Some("2.0"));
+        check(&["2.0"], Some(before("2.0")), None);
+        check(&["2.0", "2.1"], Some(before("2.0")), Some("2.1"));
+        check(&["1.1"], None, Some("1.1"));
+        check(&["1.1"], Some(before("2.0")), Some("1.1"));
+        check(&["1.1", "2.0"], None, Some("2.0"));
+        check(&["1.1", "2.0"], Some(before("2.0")), None);
+    }
+
+    #[test]
+    fn a_tag_that_moves_is_offered_where_something_else_runs() {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64)).parse::<Digest>().unwrap();
+        let check = |registry: Option<&str>, running: &[&str], expected: Option<&str>| {
+            let choice = Choice::Moving(Box::new(Moving {
+                image: "app".parse().unwrap(),
+                tag: "latest".to_owned(),
+                registry: registry.map(digest),
+                members: Vec::new(),
+                running: running.iter().map(|digit| RunningImage { digest: digest(digit) }).collect(),
+                preference: LatestPreference::Notify,
+            }));
+            assert_eq!(news(&choice, None), expected, "{registry:?} {running:?}");
+        };
+        check(Some("b"), &["a"], Some("latest"));
+        check(Some("b"), &["b"], None);
+        check(Some("b"), &[], None);
+        check(None, &["a"], None);
+    }
+}
