@@ -1,4 +1,4 @@
-//! Writing the status of a handler: the only place that does.
+//! Writing the status of a handler, and removing the answers that it records: the only place that does.
 //!
 //! Every write names the state of the object that it was made for; where the object has changed meanwhile, nothing is written.
 
@@ -9,6 +9,8 @@ use kube::{Api, ResourceExt};
 use thiserror::Error;
 
 use super::Context;
+use super::validate::{HandlerRef, Target};
+use crate::answer::{self, RemoveError};
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
 use crate::failure::Retry;
 
@@ -38,6 +40,9 @@ pub enum StatusError {
         /// What the API server said.
         source: Box<kube::Error>,
     },
+    /// The answers that the status records could not be removed.
+    #[error(transparent)]
+    Answers(#[from] RemoveError),
 }
 
 impl StatusError {
@@ -46,6 +51,7 @@ impl StatusError {
         match self {
             Self::Conflict { .. } => "HandlerChangedMeanwhile",
             Self::Api { .. } => "ApiServerRefused",
+            Self::Answers(err) => err.reason(),
         }
     }
 
@@ -54,6 +60,7 @@ impl StatusError {
         match self {
             Self::Conflict { .. } => Retry::Soon,
             Self::Api { .. } => Retry::BackOff,
+            Self::Answers(err) => err.retry(),
         }
     }
 }
@@ -102,6 +109,22 @@ pub(super) async fn write(
         Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(handler.clone()),
         Err(source) => Err(StatusError::api("status", handler, source)),
     }
+}
+
+/// Removes the answers of `target` from the object, which its status records by now, and gives the object without them.
+pub(super) async fn remove_answers(
+    ctx: &Context,
+    handler: VersioningHandler,
+    target: &mut Target,
+) -> Result<VersioningHandler, StatusError> {
+    let annotations = std::mem::take(&mut target.answers.annotations);
+    if annotations.is_empty() {
+        return Ok(handler);
+    }
+    let HandlerRef { namespace, name, .. } = &target.handler;
+    let removed = answer::remove(&ctx.client, namespace, name, &annotations).await?;
+    // Deleted meanwhile: there is nothing to report on any more.
+    Ok(removed.unwrap_or(handler))
 }
 
 impl StatusError {

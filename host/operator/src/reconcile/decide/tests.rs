@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::api::VersioningHandler;
 use crate::config::RawConfig;
-use crate::reconcile::observe::ObservedContainer;
+use crate::reconcile::observe::{Moving, ObservedContainer};
 use crate::reconcile::validate::validate;
 
 fn digest(digit: char) -> Digest {
@@ -27,7 +27,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
         target: validate(&handler, &RawConfig::default().check().unwrap()).unwrap(),
         rollout: Rollout::Finished,
         template: Template::default(),
-        containers: vec![ObservedContainer { container, state }],
+        containers: vec![ObservedContainer { container, answers: Vec::new(), state }],
         inquiries: BTreeMap::new(),
     }
 }
@@ -46,6 +46,7 @@ fn summary(decision: &Decision) -> Vec<String> {
     let news = decision.news.iter().map(|news| match &news.what {
         Happening::Available { from, to, .. } => format!("tell {from} -> {to}"),
         Happening::Reached { to, milestone, .. } => format!("reached {to} {milestone:?}"),
+        Happening::Answered(answered) => answered.saying(&news.container).note,
     });
     let problems = decision.problems.iter().map(|problem| problem.reason.to_owned());
     let word = decision.containers[0].decision.clone();
@@ -141,7 +142,8 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
         let candidates: Arc<[Tagged]> = [tagged("1.0.0", None), tagged("1.0.1", newer)].into();
         let (image_reference, current) = (image.parse().unwrap(), tagged("1.0.0", Some(digest('a'))));
         let policy: Policy = target.plan.policy;
-        let choice = Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates }));
+        let choice =
+            Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates, approved: None }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
     };
