@@ -122,7 +122,8 @@ pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Rulin
     Ruling { update, notify, verdicts }
 }
 
-fn is_newer(candidates: &[Tagged], one: usize, other: usize) -> bool {
+/// Whether one candidate is newer than the other; both by their index. A tag that is no version is not.
+pub fn is_newer(candidates: &[Tagged], one: usize, other: usize) -> bool {
     let version = |index: usize| candidates.get(index).and_then(|candidate| candidate.version.as_ref());
     match (version(one), version(other)) {
         (Some(one), Some(other)) => one.order(other) == Ordering::Greater,

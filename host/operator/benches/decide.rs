@@ -51,11 +51,13 @@ fn bench(criterion: &mut Criterion) {
                 pull_policy: PullPolicy::IfNotPresent,
                 restarted_for: None,
             },
+            answers: Vec::new(),
             state: Ok(Choice::Tags(Box::new(Tags {
                 image: image.parse().expect("the image is valid"),
                 policy: target.plan.policy.clone(),
                 current: tagged(1, 4, 2, ""),
                 candidates: candidates.clone(),
+                approved: None,
             }))),
             link_facts: None,
         }],

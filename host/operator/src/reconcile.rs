@@ -11,6 +11,8 @@
 
 pub mod act;
 pub mod announce;
+pub mod answered;
+pub mod answers;
 pub mod decide;
 pub mod event;
 pub mod observe;

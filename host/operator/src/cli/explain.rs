@@ -72,7 +72,7 @@ Who has fewer lets the operator look, with its own configuration:
 JSON:
   {"handler", "deployment", "rollout", "containers": […]}, and for each container:
   name, image
-  decision   Update, Notify, UpdateAndNotify, Restart, None, Ignored, Unknown or Failed
+  decision   Update, Notify, UpdateAndNotify, AwaitingApproval, Restart, None, Ignored, Unknown or Failed
   update     what would be applied: image, and for a restart restartFor, a digest
   available  what would be reported
   problem    why it cannot be judged

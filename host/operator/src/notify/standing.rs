@@ -200,7 +200,13 @@ impl Look<'_> {
             UpdatePhase::Failed => (Kind::RolloutFailed, ended),
             UpdatePhase::Announced | UpdatePhase::Overtaken => return None,
         };
-        let why = status.conditions.iter().find(|it| it.type_ == ROLLOUT_HEALTHY && it.status == "False");
+        let detail = match kind {
+            Kind::RolloutFailed => {
+                let healthy = status.conditions.iter().find(|it| it.type_ == ROLLOUT_HEALTHY && it.status == "False");
+                healthy.map(|condition| condition.message.clone())
+            }
+            _ => update.approved_by.as_ref().map(|by| format!("approved by {by}")),
+        };
         let (from, to) = change(update)?;
         Some(Notice {
             container: Some(container.name.clone()),
@@ -209,7 +215,7 @@ impl Look<'_> {
             to: Some(to),
             // Where something is offered, the link is about that.
             link: container.link.as_deref().filter(|_| container.reported.is_none()).and_then(Link::parse),
-            detail: why.filter(|_| kind == Kind::RolloutFailed).map(|condition| condition.message.clone()),
+            detail,
             ..self.notice(kind, time)
         })
     }

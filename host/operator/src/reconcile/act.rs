@@ -56,6 +56,16 @@ pub enum UpdateFailure {
     },
 }
 
+impl UpdateFailure {
+    /// Whether the workload was not changed, for certain: a request without an answer may have been followed.
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Workload(err) => matches!(err, WorkloadError::Overtaken { .. }),
+            Self::Tag(_) | Self::Moved { .. } => true,
+        }
+    }
+}
+
 impl Outcome {
     pub(super) fn suspended(target: Target) -> Self {
         Self::Suspended(Box::new(target))
@@ -66,6 +76,12 @@ impl Outcome {
 pub async fn act(ctx: &Context, announced: Announced, now: Timestamp) -> Outcome {
     let Announced { mut decision, handler } = announced;
     let failure = if decision.updates.is_empty() { None } else { apply(ctx, &mut decision, now).await.err() };
+    if failure.as_ref().is_some_and(UpdateFailure::is_certain) {
+        // No trace of a change needs to be looked for.
+        for approved in decision.containers.iter_mut().filter_map(|status| status.approved.as_mut()) {
+            approved.generation = None;
+        }
+    }
     Outcome::Checked(Box::new(Checked { decision, handler, failure }))
 }
 
@@ -95,6 +111,8 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         if let Some(status) = status {
             status.image.clone_from(&update.change.to);
+            // It is done, and not to be done again.
+            status.approved.take_if(|_| update.approved_by.is_some());
             if let Some(record) = &mut status.update {
                 record.phase = UpdatePhase::RollingOut;
                 record.digest = digest.or(record.digest.take());
@@ -107,7 +125,7 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
 
 /// Digest of the tag that `update` applies, if the registry tells.
 async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<Option<String>, UpdateFailure> {
-    let Update { change, tag, digest: expected } = update;
+    let Update { change, tag, digest: expected, .. } = update;
     let Some(inquiry) = decision.inquiries.get(&change.container) else { return Ok(None) };
     match ctx.registries.digest(inquiry, tag, Duration::ZERO).await {
         Ok(detail) => match (detail.digest, expected) {

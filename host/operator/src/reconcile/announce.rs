@@ -1,16 +1,19 @@
-//! Step four: an update is written down before it is made.
+//! Step four: an update is written down before it is made, and with it the answers of people that it follows from.
 //!
 //! An operator that is killed after the announcement finds it in the API server and knows what it was doing; one that is killed before
-//! has done nothing.
+//! has done nothing. Answers are recorded, and their annotations removed, before the workload is changed; [`crate::answer`] says why.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Context;
 use super::act::Announced;
-use super::decide::Decision;
+use super::decide::{Decision, Happening};
+use super::report;
 use super::status::{self, StatusError};
-use crate::api::versioning_handler::{UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus};
+use crate::api::versioning_handler::{
+    ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
+};
 
 /// Writes the updates of `decision` into the status, before anything is done about them. Without updates nothing is written.
 ///
@@ -32,7 +35,10 @@ pub async fn announce(
         let (from, to) = (&update.change.from, &update.change.to);
         let digest = update.change.restart_for.as_ref().map(ToString::to_string);
         // The same update may have been announced by a process that was killed, or before an attempt that failed.
-        if !status.update.as_ref().is_some_and(|known| known.is_announced(from, to, digest.as_deref())) {
+        let is_same = |known: &UpdateStatus| {
+            known.is_announced(from, to, digest.as_deref()) && known.approved_by == update.approved_by
+        };
+        if !status.update.as_ref().is_some_and(is_same) {
             is_new = true;
             status.update = Some(UpdateStatus {
                 from: from.clone(),
@@ -40,25 +46,53 @@ pub async fn announce(
                 phase: UpdatePhase::Announced,
                 digest,
                 generation: None,
-                approved_by: None,
+                approved_by: update.approved_by.clone(),
                 started: Time(now),
                 finished: None,
             });
         }
     }
-    if !is_new {
-        return Ok(Announced { decision, handler: handler.clone() });
-    }
     let before = handler.status.clone().unwrap_or_default();
-    let mut status = VersioningHandlerStatus { containers: decision.containers.clone(), ..before.clone() };
-    // What has not been reported yet must not stand as reported: the report may still fail.
-    for container in &mut status.containers {
-        let known = before.containers.iter().find(|known| known.name == container.name);
-        if known.is_none_or(|known| known.reported != container.reported) {
-            container.link = known.and_then(|known| known.link.clone());
+    let known = |name: &str| before.containers.iter().find(|known| known.name == name);
+    let is_recorded = decision.containers.iter().all(|container| {
+        let answered = |container: &ContainerStatus| {
+            (container.approved.clone(), container.skipped.clone(), container.snoozed.clone())
+        };
+        known(&container.name).map(answered).unwrap_or_default() == answered(container)
+    });
+    let mut handler = handler.clone();
+    say_answers(ctx, &handler, &mut decision, now).await?;
+    if is_new || !is_recorded {
+        let mut status = VersioningHandlerStatus { containers: decision.containers.clone(), ..before.clone() };
+        // What has not been reported yet must not stand as reported: the report may still fail.
+        for container in &mut status.containers {
+            let known = known(&container.name);
+            if known.is_none_or(|known| known.reported != container.reported) {
+                container.link = known.and_then(|known| known.link.clone());
+            }
+            container.keep_report(known);
         }
-        container.keep_report(known);
+        handler = status::write(ctx, &handler, status).await?;
     }
-    let handler = status::write(ctx, handler, status).await?;
+    let handler = status::remove_answers(ctx, handler, &mut decision.target).await?;
     Ok(Announced { decision, handler })
+}
+
+/// Tells what became of answers, before the status says that they are known: then nobody would tell any more.
+async fn say_answers(
+    ctx: &Context,
+    handler: &VersioningHandler,
+    decision: &mut Decision,
+    now: Timestamp,
+) -> Result<(), StatusError> {
+    let (answered, others): (Vec<_>, Vec<_>) =
+        decision.news.drain(..).partition(|news| matches!(news.what, Happening::Answered(_)));
+    decision.news = others;
+    for news in &answered {
+        if let Happening::Answered(what) = &news.what {
+            let saying = what.saying(&news.container);
+            report::say(ctx, handler, Some(&decision.target.deployment), &saying, now).await?;
+        }
+    }
+    Ok(())
 }

@@ -2,6 +2,8 @@
 //! container and [`k8supdater_core::policy::moving::decide_moving`] a tag that moves; this module puts the containers together and compares
 //! with what is known to be done and said already.
 
+mod answers;
+mod moved;
 mod refused;
 
 use std::collections::BTreeMap;
@@ -10,9 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8supdater_core::image::{Digest, ImageReference};
 use k8supdater_core::policy;
-use k8supdater_core::policy::moving::{MovingRuling, MovingTag, PullPolicy, decide_moving};
 
-use super::observe::{Choice, Moving, Observed, Problem, Tags};
+use super::answered::Answered;
+use super::observe::{Choice, Observed, Problem, Tags};
 use super::offer;
 use super::progress::{self, Milestone, Seen};
 use super::validate::Target;
@@ -23,6 +25,9 @@ use crate::registry::Inquiry;
 use crate::workload::containers::Container;
 use crate::workload::patch::{Change, Template};
 use crate::workload::rollout::Rollout;
+
+/// The word in the status for a container that could be updated and waits for a human.
+pub(super) const AWAITING_APPROVAL: &str = "AwaitingApproval";
 
 /// What is to be done and said.
 #[derive(Debug)]
@@ -54,6 +59,8 @@ pub struct Update {
     pub tag: String,
     /// The digest that the tag must still have when it is applied; none if any will do.
     pub digest: Option<Digest>,
+    /// Who approved it; none if nobody had to.
+    pub approved_by: Option<String>,
 }
 
 /// Something that people should hear of, about one container.
@@ -87,11 +94,15 @@ pub enum Happening {
         to: String,
         /// The digest for which the workload is restarted.
         restart_for: Option<String>,
+        /// Who approved it.
+        approved_by: Option<String>,
         /// When the update was announced.
         started: Timestamp,
         /// How far.
         milestone: Milestone,
     },
+    /// Somebody has said something to what is offered.
+    Answered(Answered),
 }
 
 /// What stands in the way of judging one container.
@@ -123,6 +134,7 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
         template,
         target,
     };
+    let mut matched = Vec::new();
     for observed in containers {
         let before = known.container(&observed.container.name);
         let mut status = ContainerStatus {
@@ -146,6 +158,7 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             }
             status.update = Some(update);
         }
+        answers::take_up(&mut decision, &mut status, before, &observed.answers, now);
         match observed.state {
             Err(problem) => {
                 "Failed".clone_into(&mut status.decision);
@@ -155,19 +168,26 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
                 keep_what_was_known(&mut status, before);
                 decision.problems.push(ContainerProblem::new(&status.name, &problem));
             }
-            Ok(Choice::Ignored) => "Ignored".clone_into(&mut status.decision),
-            Ok(Choice::Tags(tags)) => choose(&mut decision, &mut status, &observed.container, *tags),
+            Ok(Choice::Ignored) => {
+                "Ignored".clone_into(&mut status.decision);
+                status.keep_report(None);
+                decision.give_up(&mut status, "the container is ignored".to_owned());
+            }
+            Ok(Choice::Tags(tags)) => choose(&mut decision, &mut status, &observed.container, &tags),
             // While pods are replaced, old and new run side by side, which says nothing about the tag.
             Ok(Choice::Moving(_)) if matches!(decision.rollout, Rollout::Progressing { .. }) => {
                 keep_what_was_known(&mut status, before);
             }
-            Ok(Choice::Moving(moving)) => follow(&mut decision, &mut status, &observed.container, *moving),
+            Ok(Choice::Moving(moving)) => moved::follow(&mut decision, &mut status, &observed.container, *moving),
         }
         let update = decision.updates.iter().find(|update| update.change.container == status.name);
         let change = update.map(|update| &update.change);
         status.link = offer::link(&status, change, observed.link_facts.as_ref(), before);
+        answers::snooze(&mut decision, &mut status, &observed.answers, now);
+        matched.extend(observed.answers);
         decision.containers.push(status);
     }
+    answers::unmatched(&mut decision, &matched);
     decision
 }
 
@@ -181,42 +201,55 @@ fn keep_what_was_known(status: &mut ContainerStatus, before: Option<&ContainerSt
 }
 
 /// A container whose tag is a version.
-fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tags: Tags) {
-    let Tags { image, policy, current, candidates } = tags;
-    let ruling = policy::decide(&policy, &current, &candidates);
+///
+/// What is approved is applied, on whichever side of the frontier it is, and whatever is newer. Without that it is what is right of the
+/// frontier, or that is offered, where the owner wants to approve it. What is left of the frontier is offered after that.
+fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tags: &Tags) {
+    let Tags { image, policy, current, candidates, .. } = tags;
+    let ruling = policy::decide(policy, current, candidates);
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
     let (update, notify) = (chosen(ruling.update), chosen(ruling.notify));
 
     let applicable = update.map_or(&current.tag, |update| &update.tag);
     status.newest_applicable = Some(applicable.clone());
     status.newest = Some(notify.map_or(applicable, |notify| &notify.tag).clone());
-    status.refused = refused::refused(&policy, &current, &candidates, &ruling.verdicts);
-    let decided = match (update, notify) {
-        (None, None) => "None",
-        (Some(_), None) => "Update",
-        (None, Some(_)) => "Notify",
-        (Some(_), Some(_)) => "UpdateAndNotify",
+    status.refused = refused::refused(policy, current, candidates, &ruling.verdicts);
+
+    let approved = answers::approved_candidate(decision, status, tags, &ruling);
+    let needs_approval = decision.target.plan_of(&container.name).is_some_and(|plan| plan.needs_approval);
+    let applied = approved.or(ruling.update.filter(|_| !needs_approval));
+    let waiting = ruling.update.filter(|_| applied.is_none());
+    let is_beyond = |index: &usize| applied.is_none_or(|applied| policy::is_newer(candidates, *index, applied));
+    let offered = waiting.or(ruling.notify.filter(is_beyond));
+    let decided = match (applied, waiting, offered) {
+        (_, Some(_), _) => AWAITING_APPROVAL,
+        (None, None, None) => "None",
+        (Some(_), None, None) => "Update",
+        (None, None, Some(_)) => "Notify",
+        (Some(_), None, Some(_)) => "UpdateAndNotify",
     };
     decided.clone_into(&mut status.decision);
 
-    if let Some(update) = update {
+    if let Some(update) = chosen(applied) {
         let digest = update.digest.as_ref().filter(|_| image.digest().is_some());
         if image.digest().is_some() && digest.is_none() {
             let message = digest_unknown(&container.image, &update.tag);
             decision.problems.push(ContainerProblem::of_user(&status.name, "DigestUnknown", message));
         } else {
-            decision.change(container, &image, &update.tag, digest);
+            let update = Update::to(container, image, &update.tag, digest);
+            decision.make(status, update, approved.is_some());
         }
     }
-    match (notify, ruling.notify) {
-        (Some(notify), Some(index)) if status.reported.as_ref() != Some(&notify.tag) => {
+    match chosen(offered).zip(offered) {
+        Some((newer, index)) if status.reported.as_ref() != Some(&newer.tag) => {
             let verdict = ruling.verdicts.get(index);
-            let why = verdict.map(|verdict| verdict.explain(&policy, &current, notify)).unwrap_or_default();
-            decision.tell(status, current.tag.clone(), notify.tag.clone(), why);
+            let why = verdict.map(|verdict| verdict.explain(policy, current, newer)).unwrap_or_default();
+            let why = if waiting.is_some() { format!("{why}, and approval is Required") } else { why };
+            decision.tell(status, current.tag.clone(), newer.tag.clone(), why);
         }
-        (Some(_), _) => {}
+        Some(_) => {}
         // Nothing to report any more; should it come back, it is news again.
-        (None, _) => status.keep_report(None),
+        None => status.keep_report(None),
     }
 }
 
@@ -228,59 +261,6 @@ pub(crate) fn digest_unknown(image: &str, tag: &str) -> String {
     )
 }
 
-/// A container whose tag moves.
-fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, moving: Moving) {
-    let Moving { image, tag, registry, members, running, preference } = moving;
-    let is_pinned = image.digest().is_some();
-    let ruling = decide_moving(&MovingTag {
-        registry: registry.as_ref(),
-        index_members: &members,
-        running: &running,
-        restarted_for: container.restarted_for.as_ref().filter(|_| !is_pinned),
-        preference,
-        // Another digest in the image is another image, which nodes pull whatever the policy says, unless it says never.
-        pull_policy: if is_pinned { PullPolicy::Always } else { container.pull_policy },
-    });
-    status.newest_applicable = Some(tag.clone());
-    status.newest = Some(tag.clone());
-    if !matches!(ruling, MovingRuling::Notify { .. }) {
-        status.keep_report(None);
-    }
-    match ruling {
-        MovingRuling::UpToDate => {}
-        MovingRuling::Restart { to } if is_pinned => {
-            "Update".clone_into(&mut status.decision);
-            decision.change(container, &image, &tag, Some(&to));
-        }
-        MovingRuling::Restart { to } => {
-            "Restart".clone_into(&mut status.decision);
-            let (from, to_image) = (container.image.clone(), container.image.clone());
-            let (index, name) = (container.index, container.name.clone());
-            let change = Change { index, container: name, from, to: to_image, restart_for: Some(to.clone()) };
-            decision.updates.push(Update { change, tag, digest: Some(to) });
-        }
-        MovingRuling::Notify { to } => {
-            "Notify".clone_into(&mut status.decision);
-            let to = format!("{tag}@{to}");
-            if status.reported.as_ref() != Some(&to) {
-                let why = "the tag points at another image than the pods run, and latest is Notify".to_owned();
-                decision.tell(status, tag, to, why);
-            }
-        }
-        MovingRuling::CannotPull { why } => {
-            "Failed".clone_into(&mut status.decision);
-            status.problem = Some(why.clone());
-            status.problem_reason = Some("CannotPull".to_owned());
-            let message = format!("the tag {tag} has moved, and {why}");
-            decision.problems.push(ContainerProblem::of_user(&status.name, "CannotPull", message));
-        }
-        MovingRuling::Unknown { why } => {
-            "Unknown".clone_into(&mut status.decision);
-            status.problem = Some(format!("whether the tag {tag} has moved is not known: {why}"));
-        }
-    }
-}
-
 impl Happening {
     /// An update went on.
     pub(super) fn reached(update: &UpdateStatus, milestone: Milestone) -> Self {
@@ -288,6 +268,7 @@ impl Happening {
             from: update.from.clone(),
             to: update.to.clone(),
             restart_for: update.digest.clone().filter(|_| update.is_restart()),
+            approved_by: update.approved_by.clone(),
             started: update.started.0,
             milestone,
         }
@@ -312,23 +293,36 @@ impl ContainerProblem {
     }
 }
 
-impl Decision {
-    /// Has the image of `container` set to that tag, and to that digest if there is one.
-    fn change(&mut self, container: &Container, image: &ImageReference, tag: &str, digest: Option<&Digest>) {
+impl Update {
+    /// The image of `container` set to that tag, and to that digest if there is one; none if no image reference can hold the tag. It comes
+    /// from a registry, which may spell what it likes, but a verdict has sorted those out.
+    fn to(container: &Container, image: &ImageReference, tag: &str, digest: Option<&Digest>) -> Option<Self> {
         let tagged = match digest {
             Some(digest) => image.with_tag_and_digest(tag, digest.clone()),
             None => image.with_tag(tag),
         };
-        // The tag comes from a registry, which may spell what no image reference can hold; a verdict has sorted those out.
-        let Ok(tagged) = tagged else { return };
         let change = Change {
             index: container.index,
             container: container.name.clone(),
             from: container.image.clone(),
-            to: tagged.to_string(),
+            to: tagged.ok()?.to_string(),
             restart_for: None,
+            is_for_once: false,
         };
-        self.updates.push(Update { change, tag: tag.to_owned(), digest: digest.cloned() });
+        Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None })
+    }
+}
+
+impl Decision {
+    /// Has `update` made, if there is one; for the approval in `status`, if it `is_approved`.
+    fn make(&mut self, status: &mut ContainerStatus, update: Option<Update>, is_approved: bool) {
+        let Some(mut update) = update else { return };
+        if let Some(approved) = status.approved.as_mut().filter(|_| is_approved) {
+            approved.generation = self.template.generation;
+            update.approved_by = Some(approved.by.clone());
+            update.change.is_for_once = true;
+        }
+        self.updates.push(update);
     }
 
     /// Has people told that `to` is available, and remembers that in `status`.

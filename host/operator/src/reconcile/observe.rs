@@ -15,7 +15,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::moving::RunningImage;
-use k8supdater_core::policy::{Platform, Tagged};
+use k8supdater_core::policy::{Platform, Policy, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
@@ -25,6 +25,7 @@ pub use problem::Problem;
 use super::Context;
 use super::offer::LinkFacts;
 use super::validate::{Plan, PluginUse, Target};
+use crate::answer;
 use crate::credentials::Wallet;
 use crate::registry::{Inquiry, ParseError, parse};
 use crate::workload::WorkloadError;
@@ -59,6 +60,8 @@ pub struct Observed {
 pub struct ObservedContainer {
     /// Where it is in the pod template, and its image.
     pub container: Container,
+    /// The answers for it that are not taken up yet.
+    pub answers: Vec<answer::Choice>,
     /// What there is to choose from.
     pub state: Result<Choice, Problem>,
     /// What a link to what it is offered can be made of; none if it could not be looked at.
@@ -94,10 +97,14 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         node_selector: node_selector(&deployment),
         pods: OnceCell::new(),
     };
-    let observing = containers(&deployment).into_iter().map(|container| async {
+    let containers = containers(&deployment);
+    let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
+    let observing = containers.into_iter().map(|container| async {
+        let is_looked_after = target.plan_of(&container.name).is_some();
+        let answers = target.answers_for(&container.name, is_alone && is_looked_after);
         let (state, inquiry) = match target.plan_of(&container.name) {
             None => (Ok(Choice::Ignored), None),
-            Some(plan) => match look.container(plan, &container).await {
+            Some(plan) => match look.container(plan, &container, &answers).await {
                 Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
             },
@@ -105,12 +112,13 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         let link_facts = match (&state, &inquiry) {
             (Ok(choice), Some(inquiry)) => {
                 let before = target.before.container(&container.name);
-                Some(facts::facts(&ctx.registries, inquiry, choice, before).await)
+                let needs_approval = target.plan_of(&container.name).is_some_and(|plan| plan.needs_approval);
+                Some(facts::facts(&ctx.registries, inquiry, choice, needs_approval, before).await)
             }
             _ => None,
         };
         let inquiry = inquiry.map(|inquiry| (container.name.clone(), inquiry));
-        (ObservedContainer { container, state, link_facts }, inquiry)
+        (ObservedContainer { container, answers, state, link_facts }, inquiry)
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();
@@ -118,7 +126,12 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
 }
 
 impl Look<'_> {
-    async fn container(&self, plan: &Plan, container: &Container) -> Result<(Choice, Inquiry), Problem> {
+    async fn container(
+        &self,
+        plan: &Plan,
+        container: &Container,
+        answers: &[answer::Choice],
+    ) -> Result<(Choice, Inquiry), Problem> {
         let image: ImageReference = match container.image.parse() {
             Ok(image) => image,
             Err(cause) => return Err(Problem::Image { image: container.image.clone(), cause }),
@@ -136,7 +149,14 @@ impl Look<'_> {
         let choice = match current {
             Some(mut current) => {
                 current.digest = image.digest().cloned();
-                Choice::Tags(Box::new(self.tags(plan, image, current, &inquiry).await?))
+                let tags = self.tags(plan, image, current, &inquiry).await?;
+                let tags = Tags {
+                    policy: Policy { held: self.target.held(&container.name, answers), ..tags.policy },
+                    approved: self.target.approved(&container.name, answers),
+                    ..tags
+                };
+                let (registries, interval) = (&self.ctx.registries, self.target.interval);
+                Choice::Tags(Box::new(tags.look_closer(registries, &inquiry, interval).await))
             }
             None => Choice::Moving(Box::new(self.moving(plan, container, image, tag, &inquiry).await?)),
         };
@@ -187,8 +207,7 @@ impl Look<'_> {
         }
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        let tags = Tags { image, policy, current, candidates };
-        Ok(tags.look_closer(&self.ctx.registries, inquiry, self.target.interval).await)
+        Ok(Tags { image, policy, current, candidates, approved: None })
     }
 
     async fn moving(

@@ -123,7 +123,14 @@ mod tests {
 
     fn change(to: &str, restart_for: Option<&str>) -> Change {
         let restart_for = restart_for.map(|digest| digest.parse().unwrap());
-        Change { index: 0, container: "app".to_owned(), from: format!("{APP}:1.0"), to: to.to_owned(), restart_for }
+        Change {
+            index: 0,
+            container: "app".to_owned(),
+            from: format!("{APP}:1.0"),
+            to: to.to_owned(),
+            restart_for,
+            is_for_once: false,
+        }
     }
 
     #[test]

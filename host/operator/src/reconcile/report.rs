@@ -14,10 +14,10 @@ use kube::runtime::controller::Action;
 use tracing::{info, warn};
 
 use super::act::{Checked, Outcome};
-use super::decide::{Happening, News};
+use super::decide::{AWAITING_APPROVAL, Decision, Happening, News};
 use super::event::{self, Saying};
 use super::progress::Milestone;
-use super::status::{StatusError, write_if_changed};
+use super::status::{StatusError, remove_answers, write_if_changed};
 use super::validate::HandlerRef;
 use super::{Context, Error};
 use crate::api::conditions::{self, Finding, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY, State, UP_TO_DATE};
@@ -65,7 +65,7 @@ pub(super) async fn report(
     }
 }
 
-async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result<Action, StatusError> {
+async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Result<Action, StatusError> {
     let wait = backoff::jittered(checked.next_check(), rand::random());
     let problems = checked.problems();
     for (container, reason, message) in &problems {
@@ -81,7 +81,7 @@ async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result
     let before = handler.status.clone().unwrap_or_default();
     publish(ctx, &checked, &before.conditions, &findings, now).await?;
     let generation = handler.metadata.generation;
-    let containers = checked.decision.containers;
+    let containers = std::mem::take(&mut checked.decision.containers);
     let status = VersioningHandlerStatus {
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings, generation, now),
@@ -93,6 +93,7 @@ async fn report_check(ctx: &Context, checked: Checked, now: Timestamp) -> Result
         notices: None,
     };
     write_if_changed(ctx, handler, status, now).await?;
+    remove_answers(ctx, checked.handler, &mut checked.decision.target).await?;
     Ok(Action::requeue(wait))
 }
 
@@ -179,15 +180,6 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
 fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Finding {
     let decision = &checked.decision;
     let finding = |state, reason, message: String| Finding { kind: UP_TO_DATE, state, reason, message };
-    // What is reported of a tag that moved has its digest.
-    let list = |is_moved: bool| {
-        let reported = decision.containers.iter().filter_map(|container| {
-            let tag = container.reported.as_deref().filter(|tag| tag.contains('@') == is_moved)?;
-            Some(format!("{}: {}", container.name, short(tag)))
-        });
-        reported.collect::<Vec<_>>().join(", ")
-    };
-    let (available, moved) = (list(false), list(true));
     let unknown: Vec<&str> = decision
         .containers
         .iter()
@@ -208,26 +200,46 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
         finding(State::False, "Updating", updates.join("; "))
     } else if !problems.is_empty() {
         finding(State::Unknown, "CheckFailed", "see the condition Ready".to_owned())
-    } else if !available.is_empty() || !moved.is_empty() {
-        let mut parts = Vec::new();
-        if !available.is_empty() {
-            parts.push(format!(
-                "left of the frontier, and therefore for a human to decide: {available}; to take it, set the image of the Deployment \
-                 yourself"
-            ));
-        }
-        if !moved.is_empty() {
-            parts.push(format!(
-                "moved, and therefore for a human to decide: {moved}; to take it, restart the Deployment yourself, or set latest to \
-                 Update"
-            ));
-        }
-        finding(State::False, "UpdateAvailable", parts.join("; "))
+    } else if let Some((reason, message)) = offers(decision) {
+        finding(State::False, reason, message)
     } else if !unknown.is_empty() {
         finding(State::Unknown, "NotKnown", unknown.join("; "))
     } else {
         finding(State::True, "UpToDate", "no newer version is available".to_owned())
     }
+}
+
+/// The reason and the words for what is offered, and how to take it; none if nothing is.
+fn offers(decision: &Decision) -> Option<(&'static str, String)> {
+    let offered = decision.containers.iter().filter_map(|container| Some((container, container.reported.as_deref()?)));
+    let offered: Vec<(&ContainerStatus, &str)> = offered.collect();
+    let waits = |container: &ContainerStatus| container.decision == AWAITING_APPROVAL;
+    // What is offered of a tag that moved has its digest.
+    let kinds = [
+        ("waits for approval", offered.iter().filter(|(container, _)| waits(container)).collect::<Vec<_>>()),
+        (
+            "left of the frontier, and therefore for a human to decide",
+            offered.iter().filter(|(container, tag)| !waits(container) && !tag.contains('@')).collect(),
+        ),
+        (
+            "moved, and therefore for a human to decide",
+            offered.iter().filter(|(container, tag)| !waits(container) && tag.contains('@')).collect(),
+        ),
+    ];
+    let parts = kinds.iter().filter(|(_, offers)| !offers.is_empty()).map(|(what, offers)| {
+        let tags: Vec<String> =
+            offers.iter().map(|(container, tag)| format!("{}: {}", container.name, short(tag))).collect();
+        format!("{what}: {}", tags.join(", "))
+    });
+    let mut parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let HandlerRef { namespace, name, .. } = &decision.target.handler;
+    let arguments: Vec<String> = offered.iter().map(|(container, tag)| format!("{}={tag}", container.name)).collect();
+    parts.push(format!("to take it, run: k8supdater approve {namespace}/{name} {}", arguments.join(" ")));
+    let is_waiting = offered.iter().any(|(container, _)| waits(container));
+    Some((if is_waiting { AWAITING_APPROVAL } else { "UpdateAvailable" }, parts.join("; ")))
 }
 
 fn healthy(rollout: &Rollout) -> Finding {
@@ -318,21 +330,24 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
         Happening::Available { to, reported, .. } => {
             format!("{container} {to} after {reported:?} {}", standing(before, UP_TO_DATE))
         }
+        Happening::Answered(answered) => return answered.saying(container),
         // The status keeps whole seconds.
         Happening::Reached { from, to, restart_for, started, .. } => {
             format!("{container} {from} {to} {restart_for:?} {}", started.as_second())
         }
     };
     let (is_warning, reason, action, note) = match &news.what {
+        Happening::Answered(answered) => return answered.saying(container),
         Happening::Available { from, to, why, .. } => {
             let note = format!("container {container}: {from} → {} is available: {why}", short(to));
             (false, "UpdateAvailable", "Report", note)
         }
-        Happening::Reached { from, to, restart_for, milestone, .. } => {
+        Happening::Reached { from, to, restart_for, approved_by, milestone, .. } => {
             let what = match restart_for {
                 None => format!("container {container}: {from} → {to}"),
                 Some(digest) => format!("container {container}: restart of {from} for {}", short(digest)),
             };
+            let what = approved_by.as_ref().map_or(what.clone(), |by| format!("{what}, approved by {by}"));
             match milestone {
                 Milestone::Began => (false, "Updating", "Update", what),
                 Milestone::Finished => (false, "Updated", "Update", format!("{what}, the rollout is finished")),
@@ -351,7 +366,8 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
     Saying { is_warning, reason, action, occasion, note }
 }
 
-async fn say(
+/// Publishes an Event about `handler`.
+pub(super) async fn say(
     ctx: &Context,
     handler: &impl ResourceExt,
     deployment: Option<&str>,

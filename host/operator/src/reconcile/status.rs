@@ -1,5 +1,5 @@
-//! Writing the status of a handler: the only place that does, apart from what people were told of it, which belongs to
-//! [`notify`](crate::notify).
+//! Writing the status of a handler, and removing the answers that it records: the only place that does, apart from what people were told of
+//! it, which belongs to [`notify`](crate::notify).
 //!
 //! Every write names the state of the object that it was made for; where anything but the notices has changed meanwhile, nothing is
 //! written.
@@ -11,6 +11,8 @@ use kube::{Api, ResourceExt};
 use thiserror::Error;
 
 use super::Context;
+use super::validate::{HandlerRef, Target};
+use crate::answer::{self, RemoveError};
 use crate::api::conditions::NOTIFIED;
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
 use crate::failure::Retry;
@@ -41,6 +43,9 @@ pub enum StatusError {
         /// What the API server said.
         source: Box<kube::Error>,
     },
+    /// The answers that the status records could not be removed.
+    #[error(transparent)]
+    Answers(#[from] RemoveError),
 }
 
 impl StatusError {
@@ -49,6 +54,7 @@ impl StatusError {
         match self {
             Self::Conflict { .. } => "HandlerChangedMeanwhile",
             Self::Api { .. } => "ApiServerRefused",
+            Self::Answers(err) => err.reason(),
         }
     }
 
@@ -57,6 +63,7 @@ impl StatusError {
         match self {
             Self::Conflict { .. } => Retry::Soon,
             Self::Api { .. } => Retry::BackOff,
+            Self::Answers(err) => err.retry(),
         }
     }
 }
@@ -143,6 +150,22 @@ fn is_same_but_for_notices(one: &VersioningHandler, other: &VersioningHandler) -
         && this.annotations == that.annotations
         && this.deletion_timestamp == that.deletion_timestamp
         && checked(one) == checked(other)
+}
+
+/// Removes the answers of `target` from the object, which its status records by now, and gives the object without them.
+pub(super) async fn remove_answers(
+    ctx: &Context,
+    handler: VersioningHandler,
+    target: &mut Target,
+) -> Result<VersioningHandler, StatusError> {
+    let annotations = std::mem::take(&mut target.answers.annotations);
+    if annotations.is_empty() {
+        return Ok(handler);
+    }
+    let HandlerRef { namespace, name, .. } = &target.handler;
+    let removed = answer::remove(&ctx.client, namespace, name, &annotations).await?;
+    // Deleted meanwhile: there is nothing to report on any more.
+    Ok(removed.unwrap_or(handler))
 }
 
 impl StatusError {

@@ -9,10 +9,11 @@ use kube::core::error_boundary::InvalidObject;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
+use crate::answer::{self, Answers};
 use crate::api::versioning_handler as api;
 use crate::api::versioning_handler::{
-    ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions, VersioningHandler,
-    VersioningHandlerStatus,
+    Approval, ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions,
+    VersioningHandler, VersioningHandlerStatus,
 };
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
@@ -34,6 +35,8 @@ pub struct Target {
     pub interval: Duration,
     /// Nothing is to be done.
     pub is_suspended: bool,
+    /// What people say to what is offered, as far as it is not taken up yet.
+    pub answers: Answers,
     /// What was known before.
     pub before: VersioningHandlerStatus,
 }
@@ -51,6 +54,8 @@ pub struct Plan {
     pub parser: PluginUse,
     /// What to do about tags that move.
     pub latest: Latest,
+    /// Whether updates that could be made by themselves wait for a human.
+    pub needs_approval: bool,
 }
 
 /// What to do about tags that move.
@@ -193,6 +198,7 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
             preference: spec.latest.map_or(config.latest, preference),
             follows_any: spec.latest.is_some(),
         },
+        needs_approval: spec.approval == Approval::Required,
     };
     let mut exceptions = BTreeMap::new();
     for container in &spec.containers {
@@ -220,6 +226,7 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
         exceptions,
         interval,
         is_suspended: spec.suspend,
+        answers: answer::parse(handler.annotations()),
         before: handler.status.clone().unwrap_or_default(),
         handler: reference,
     })
@@ -262,6 +269,9 @@ impl Plan {
         }
         if let Some(latest) = container.latest {
             plan.latest = Latest { preference: preference(latest), follows_any: true };
+        }
+        if let Some(approval) = container.approval {
+            plan.needs_approval = approval == Approval::Required;
         }
         plan
     }
@@ -338,6 +348,7 @@ mod tests {
         assert_eq!((plan.parser.plugin.as_str(), plan.registry.plugin.as_str()), ("pep440", "oci"));
         assert_eq!(plan.latest, Latest { preference: LatestPreference::Notify, follows_any: false });
         assert!(!plan.policy.allow_prereleases && !target.is_suspended && target.exceptions.is_empty());
+        assert!(!plan.needs_approval && target.answers == Answers::default());
         assert_eq!((&plan.secret, target.plan_of("any")), (&None, Some(plan)));
     }
 
@@ -348,15 +359,16 @@ mod tests {
             "tags": {"include": "[0-9.]+", "exclude": "9\\..*", "flavor": "-alpine.*", "prereleases": true},
             "versionParser": {"plugin": "semver", "settings": {"range": ">=1"}},
             "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login", "slot": "registry"}},
-            "latest": "Update",
+            "latest": "Update", "approval": "Required",
         }))
         .unwrap();
-        let Plan { policy, registry, secret, parser, latest } = &target.plan;
+        let Plan { policy, registry, secret, parser, latest, needs_approval } = &target.plan;
         assert_eq!((policy.frontier, target.interval), (Frontier::new(2).unwrap(), Duration::from_secs(90)));
         assert!(target.is_suspended && policy.allow_prereleases && policy.precision == Precision::Same);
         assert_eq!((parser.plugin.as_str(), registry.settings.len()), ("semver", 1));
         assert_eq!(*secret, Some(SecretReference { name: "login".to_owned(), slot: Some("registry".to_owned()) }));
         assert_eq!(*latest, Latest { preference: LatestPreference::Update, follows_any: true });
+        assert!(needs_approval);
         let matches = |pattern: &Option<TagPattern>, text: &str| pattern.as_ref().unwrap().matches(text);
         assert!(matches(&policy.include, "1.2") && !matches(&policy.include, "v1.2"));
         assert!(matches(&policy.exclude, "9.1") && matches(&policy.flavor, "-alpine3.19"));
@@ -372,6 +384,7 @@ mod tests {
                 {"name": "app", "containerregistry": "gitlab", "latest": "Notify", "versionParser": {"plugin": "date"}},
                 {"name": "job", "registry": {"settings": {"pageSize": 7}}, "precision": "Same", "tags": {"exclude": ".*-rc"}},
                 {"name": "web"},
+                {"name": "key", "approval": "Required"},
             ],
         }))
         .unwrap();
@@ -380,6 +393,7 @@ mod tests {
         assert_eq!(plan("web"), &target.plan);
         let db = Policy { frontier: Frontier::new(1).unwrap(), ..target.plan.policy.clone() };
         assert_eq!(plan("db"), &Plan { policy: db, ..target.plan.clone() });
+        assert_eq!(plan("key"), &Plan { needs_approval: true, ..target.plan.clone() });
         let app = plan("app");
         assert_eq!((app.registry.plugin.as_str(), app.parser.plugin.as_str()), ("gitlab", "date"));
         assert!(app.registry.settings.is_empty() && app.secret.is_none(), "they are for the plugin oci");

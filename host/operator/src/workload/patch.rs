@@ -30,6 +30,9 @@ pub struct Change {
     pub to: String,
     /// The digest for which the workload is restarted.
     pub restart_for: Option<Digest>,
+    /// Whether it is wanted once only: a human has approved it, and may want the old image back afterwards. It is then made to nothing but
+    /// the very generation of the workload that it was decided on, so that a process that was held up cannot make it again.
+    pub is_for_once: bool,
 }
 
 /// What a patch has to know of the pod template beside the containers.
@@ -71,13 +74,14 @@ fn patch(changes: &[Change], template: &Template, now: Timestamp) -> Patch {
     let mut operations: Vec<PatchOperation> = images.chain(names).collect();
     let restarted = changes.iter().filter_map(|change| Some((change.container.clone(), change.restart_for.clone()?)));
     let restarted: BTreeMap<String, Digest> = restarted.collect();
+    // What the annotations are based on can only be tested as a whole.
+    if !restarted.is_empty() || changes.iter().any(|change| change.is_for_once) {
+        operations.push(test(PointerBuf::from_tokens(["metadata", "generation"]), template.generation.into()));
+    }
+    operations.extend(replacements);
     if restarted.is_empty() {
-        operations.extend(replacements);
         return Patch(operations);
     }
-    // What the annotations are based on can only be tested as a whole.
-    operations.push(test(PointerBuf::from_tokens(["metadata", "generation"]), template.generation.into()));
-    operations.extend(replacements);
     let annotations = ["spec", "template", "metadata", "annotations"];
     let add = |path: PointerBuf, value: Value| PatchOperation::Add(AddOperation { path, value });
     if !template.has_annotations {
@@ -135,7 +139,8 @@ mod tests {
     use serde_json::json;
 
     fn change(index: usize, container: &str, from: &str, to: &str) -> Change {
-        Change { index, container: container.to_owned(), from: from.to_owned(), to: to.to_owned(), restart_for: None }
+        let (container, from, to) = (container.to_owned(), from.to_owned(), to.to_owned());
+        Change { index, container, from, to, restart_for: None, is_for_once: false }
     }
 
     fn digest(digit: &str) -> Digest {
@@ -155,6 +160,21 @@ mod tests {
                 {"op": "test", "path": "/spec/template/spec/containers/2/name", "value": "proxy"},
                 {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "app:2"},
                 {"op": "replace", "path": "/spec/template/spec/containers/2/image", "value": "envoy:3"},
+            ])
+        );
+    }
+
+    #[test]
+    fn what_was_approved_is_done_to_the_generation_that_was_looked_at() {
+        let approved = Change { is_for_once: true, ..change(0, "web", "app:1", "app:2") };
+        let template = Template { generation: Some(7), ..Template::default() };
+        assert_eq!(
+            serde_json::to_value(patch(&[approved], &template, Timestamp::UNIX_EPOCH)).unwrap(),
+            json!([
+                {"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "app:1"},
+                {"op": "test", "path": "/spec/template/spec/containers/0/name", "value": "web"},
+                {"op": "test", "path": "/metadata/generation", "value": 7},
+                {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "app:2"},
             ])
         );
     }

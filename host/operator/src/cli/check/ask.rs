@@ -227,8 +227,10 @@ impl Asker {
         let candidates = candidates.map_err(|cause| unparsed(&rules.parser.plugin, cause))?;
         let listed = || listing.detail(&current.tag).and_then(|detail| detail.digest);
         current.digest = image.digest().cloned().or_else(listed);
-        let tags = Tags { image: image.clone(), policy: rules.policy.clone(), current, candidates };
-        let Tags { image, policy, current, candidates } = tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
+        let (image, policy) = (image.clone(), rules.policy.clone());
+        let tags = Tags { image, policy, current, candidates, approved: None };
+        let Tags { image, policy, current, candidates, .. } =
+            tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
         let ruling = decide(&policy, &current, &candidates);
         let judged = Judged { image, policy, current, candidates, ruling };
         if let Some(update) = judged.update() {

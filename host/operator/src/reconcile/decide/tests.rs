@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::api::VersioningHandler;
 use crate::config::RawConfig;
-use crate::reconcile::observe::ObservedContainer;
+use crate::reconcile::observe::{Moving, ObservedContainer};
 use crate::reconcile::offer::LinkFacts;
 use crate::reconcile::validate::validate;
 
@@ -28,7 +28,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
         target: validate(&handler, &RawConfig::default().check().unwrap()).unwrap(),
         rollout: Rollout::Finished,
         template: Template::default(),
-        containers: vec![ObservedContainer { container, state, link_facts: None }],
+        containers: vec![ObservedContainer { container, answers: Vec::new(), state, link_facts: None }],
         inquiries: BTreeMap::new(),
     }
 }
@@ -47,6 +47,7 @@ fn summary(decision: &Decision) -> Vec<String> {
     let news = decision.news.iter().map(|news| match &news.what {
         Happening::Available { from, to, .. } => format!("tell {from} -> {to}"),
         Happening::Reached { to, milestone, .. } => format!("reached {to} {milestone:?}"),
+        Happening::Answered(answered) => answered.saying(&news.container).note,
     });
     let problems = decision.problems.iter().map(|problem| problem.reason.to_owned());
     let word = decision.containers[0].decision.clone();
@@ -142,7 +143,8 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
         let candidates: Arc<[Tagged]> = [tagged("1.0.0", None), tagged("1.0.1", newer)].into();
         let (image_reference, current) = (image.parse().unwrap(), tagged("1.0.0", Some(digest('a'))));
         let policy: Policy = target.plan.policy;
-        let choice = Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates }));
+        let choice =
+            Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates, approved: None }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
     };
@@ -162,7 +164,8 @@ fn what_is_offered_is_linked() {
     let check = |image: &str, newer: &str, source: Option<&str>, expected: Option<&str>| {
         let policy = observed(container(image, PullPolicy::Always), Ok(Choice::Ignored), None).target.plan.policy;
         let candidates: Arc<[Tagged]> = [tagged("1.0.0"), tagged(newer)].into();
-        let tags = Tags { image: image.parse().unwrap(), policy, current: tagged("1.0.0"), candidates };
+        let image_reference = image.parse().unwrap();
+        let tags = Tags { image: image_reference, policy, current: tagged("1.0.0"), candidates, approved: None };
         let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
         observed.containers[0].link_facts =
             Some(LinkFacts { gitlab_project: None, source: source.map(ToOwned::to_owned) });

@@ -34,6 +34,8 @@ pub struct Tags {
     pub current: Tagged,
     /// All tags of the repository, as far as they are known.
     pub candidates: Arc<[Tagged]>,
+    /// The tag that somebody has approved.
+    pub approved: Option<String>,
 }
 
 /// What a tag that moves points at, and what runs.
@@ -112,7 +114,10 @@ impl Tags {
 
     fn winners(&self) -> impl Iterator<Item = &Tagged> {
         let ruling = policy::decide(&self.policy, &self.current, &self.candidates);
-        [ruling.update, ruling.notify].into_iter().flatten().filter_map(|index| self.candidates.get(index))
+        let approved =
+            self.approved.as_ref().and_then(|tag| self.candidates.iter().position(|tagged| tagged.tag == *tag));
+        let winners = [approved, ruling.update, ruling.notify].into_iter().flatten();
+        winners.filter_map(|index| self.candidates.get(index))
     }
 
     fn is_unclear(&self, tagged: &Tagged) -> bool {

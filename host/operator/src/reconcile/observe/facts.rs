@@ -21,11 +21,12 @@ pub(super) async fn facts(
     registries: &Registries,
     inquiry: &Inquiry,
     choice: &Choice,
+    needs_approval: bool,
     before: Option<&ContainerStatus>,
 ) -> LinkFacts {
     // A number says nothing about where the project's page is.
     let gitlab_project = inquiry.setting(GITLAB_PROJECT).filter(|project| project.contains('/'));
-    let source = match news(choice, before) {
+    let source = match news(choice, needs_approval, before) {
         Some(tag) => source(registries, inquiry, tag).await,
         None => None,
     };
@@ -33,15 +34,19 @@ pub(super) async fn facts(
 }
 
 /// The tag that is offered, if it was not before.
-fn news<'a>(choice: &'a Choice, before: Option<&ContainerStatus>) -> Option<&'a str> {
+fn news<'a>(choice: &'a Choice, needs_approval: bool, before: Option<&ContainerStatus>) -> Option<&'a str> {
     match choice {
         Choice::Ignored => None,
         Choice::Tags(tags) => {
-            let Tags { image, policy, current, candidates } = &**tags;
+            let Tags { image, policy, current, candidates, approved: _ } = &**tags;
             let ruling = policy::decide(policy, current, candidates);
             let chosen = |index: Option<usize>| candidates.get(index?).map(|chosen| chosen.tag.as_str());
             // Of two, the one that is left to people is what they are linked to.
-            let Some(reported) = chosen(ruling.notify) else { return chosen(ruling.update) };
+            let reported = match (chosen(ruling.update), chosen(ruling.notify)) {
+                (Some(update), _) if needs_approval => update,
+                (_, Some(notify)) => notify,
+                (update, None) => return update,
+            };
             let offer = Offer::reported(image.clone(), reported.to_owned());
             let is_known = before.and_then(Offer::of).is_some_and(|before| before.is_same_as(&offer));
             (!is_known).then_some(reported)
@@ -95,8 +100,9 @@ mod tests {
                 policy: Policy::new(Frontier::new(1).unwrap()),
                 current: tagged("1.0"),
                 candidates: candidates.iter().map(|tag| tagged(tag)).collect(),
+                approved: None,
             }));
-            assert_eq!(news(&choice, before.as_ref()), expected, "{candidates:?} {before:?}");
+            assert_eq!(news(&choice, false, before.as_ref()), expected, "{candidates:?} {before:?}");
         };
         check(&["0.9", "1.0"], None, None);
         check(&["2.0"], None, Some("2.0"));
@@ -120,7 +126,7 @@ mod tests {
                 running: running.iter().map(|digit| RunningImage { digest: digest(digit) }).collect(),
                 preference: LatestPreference::Notify,
             }));
-            assert_eq!(news(&choice, None), expected, "{registry:?} {running:?}");
+            assert_eq!(news(&choice, false, None), expected, "{registry:?} {running:?}");
         };
         check(Some("b"), &["a"], Some("latest"));
         check(Some("b"), &["b"], None);

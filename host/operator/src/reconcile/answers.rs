@@ -1,0 +1,54 @@
+//! Which answers are for which container. Pure.
+//!
+//! An answer that names its container is for that one. Another is for every container to which its tag is offered, and where a workload
+//! has but one container, for that.
+
+use std::collections::BTreeSet;
+
+use super::validate::Target;
+use crate::answer::{Answer, Choice};
+use crate::api::versioning_handler::ContainerStatus;
+
+impl Target {
+    /// The answers for `container` that are not taken up yet. `is_alone` says that no other container is looked after.
+    pub fn answers_for(&self, container: &str, is_alone: bool) -> Vec<Choice> {
+        let before = self.before_of(container);
+        let is_meant = |choice: &&Choice| match &choice.container {
+            Some(name) => name == container,
+            None => is_alone || before.is_some_and(|before| before.knows(&choice.tag)),
+        };
+        self.answers.choices.iter().filter(is_meant).cloned().collect()
+    }
+
+    /// What was known of `container` before.
+    pub fn before_of(&self, container: &str) -> Option<&ContainerStatus> {
+        self.before.containers.iter().find(|before| before.name == container)
+    }
+
+    /// The tags that are skipped in `container`, now that `answers` are given.
+    pub fn held(&self, container: &str, answers: &[Choice]) -> BTreeSet<String> {
+        let skipped = self.before_of(container).map(|before| before.skipped.as_slice()).unwrap_or_default();
+        let recorded = skipped.iter().map(|skipped| skipped.tag.clone());
+        recorded.chain(tags(answers, |answer| answer == Answer::Skip).map(str::to_owned)).collect()
+    }
+
+    /// The tag that is approved in `container`, now that `answers` are given: the last one.
+    pub fn approved(&self, container: &str, answers: &[Choice]) -> Option<String> {
+        let recorded = || self.before_of(container)?.approved.as_ref().map(|approved| approved.tag.clone());
+        tags(answers, |answer| answer == Answer::Approve).last().map(str::to_owned).or_else(recorded)
+    }
+}
+
+impl ContainerStatus {
+    /// Whether an answer about `tag` can only mean this container: it is what is offered, or was answered already.
+    fn knows(&self, tag: &str) -> bool {
+        self.reported.as_deref() == Some(tag)
+            || self.approved.as_ref().is_some_and(|approved| approved.tag == tag)
+            || self.skipped.iter().any(|skipped| skipped.tag == tag)
+    }
+}
+
+/// The tags to which that is the answer.
+fn tags(answers: &[Choice], is_it: impl Fn(Answer) -> bool) -> impl Iterator<Item = &str> {
+    answers.iter().filter(move |choice| is_it(choice.answer)).map(|choice| choice.tag.as_str())
+}
