@@ -12,6 +12,8 @@
 //!    [`resolve::CheckedResolver`] lets connections go to judged addresses only, and [`body::Body`] decodes.
 //! 7. What went wrong becomes a [`Failure`], whose text is made for people and holds no secret.
 //!
+//! The operator's own bot speaks by the same client: [`telegram`].
+//!
 //! # What is defended against
 //!
 //! | attempt | what stops it |
@@ -38,6 +40,7 @@ pub mod failure;
 pub mod request;
 pub mod resolve;
 pub mod scope;
+pub mod telegram;
 pub mod wire;
 
 mod body;

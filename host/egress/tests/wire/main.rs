@@ -20,6 +20,8 @@ mod revalidation;
 mod secrecy;
 /// The servers, and builders for requests and scopes.
 mod server;
+/// The bot: what it asks for, and what it makes of answers.
+mod telegram;
 /// Certificates.
 mod tls;
 /// Tokens of OCI registries.
