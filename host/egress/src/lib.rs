@@ -15,6 +15,8 @@
 //! Mails go out through [`Mailer::send`], to the one server that an administrator configured. There is nothing to grant: a plugin chooses
 //! recipients and text, and sees neither the server nor the login.
 //!
+//! The operator's own bot speaks by the same client: [`telegram`].
+//!
 //! # What is defended against
 //!
 //! | attempt | what stops it |
@@ -45,6 +47,7 @@ pub mod mail;
 pub mod request;
 pub mod resolve;
 pub mod scope;
+pub mod telegram;
 pub mod wire;
 
 mod body;

@@ -8,7 +8,7 @@
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
 //! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
-//!   what they were asked, and fail on demand.
+//!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons.
 //! - [`objects`] builds Deployments, handlers, plugins, ConfigMaps and Secrets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -20,6 +20,7 @@ mod eventually;
 mod fake_gitlab;
 mod fake_hub;
 mod fake_registry;
+mod fake_telegram;
 mod image;
 mod operator;
 mod private_registry;
@@ -34,6 +35,10 @@ pub use eventually::{PATIENCE, eventually};
 pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
 pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};
+pub use fake_telegram::{
+    FakeTelegram, TelegramAnswer, TelegramButton, TelegramEntity, TelegramFault, TelegramMessage, TelegramPart,
+    TelegramUser,
+};
 pub use image::Source;
 pub use operator::{Exit, Operator};
 pub use private_registry::{PrivateRegistry, TokenService};

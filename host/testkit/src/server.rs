@@ -15,7 +15,7 @@ use std::hash::Hash;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -23,7 +23,9 @@ use axum::extract::Request;
 use axum::http::Response;
 use futures::stream;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use listener::Resetting;
 pub use seen::Seen;
@@ -35,7 +37,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// What a fake answers.
 pub(crate) trait Api: Debug + Send + 'static {
     /// What a request is about; faults are injected by it.
-    type Part: Copy + Debug + Eq + Hash + Send + 'static;
+    type Part: Copy + Debug + Eq + Hash + Send + Sync + 'static;
     /// How a request fails.
     type Fault: Clone + Debug + Send + 'static;
 
@@ -47,6 +49,20 @@ pub(crate) trait Api: Debug + Send + 'static {
 
     /// The right answer.
     fn answer(&mut self, asked: &Seen<Self::Part>) -> Response<Body>;
+
+    /// The right answer, or how long there may be none. It is looked for again after that time, and whenever something has changed before:
+    /// `number` is the same then, and `waited` is the time since the first look. Requests that came later have higher numbers.
+    ///
+    /// # Errors
+    /// With the time to wait.
+    fn answer_in_time(
+        &mut self,
+        _number: u64,
+        asked: &Seen<Self::Part>,
+        _waited: Duration,
+    ) -> Result<Response<Body>, Duration> {
+        Ok(self.answer(asked))
+    }
 
     /// What comes instead.
     fn disturb(&self, fault: &Self::Fault, asked: &Seen<Self::Part>) -> Disturbance;
@@ -74,7 +90,14 @@ pub(crate) struct Server<A: Api> {
 }
 
 #[derive(Debug)]
-struct Shared<A: Api>(Arc<Mutex<State<A>>>);
+struct Shared<A: Api>(Arc<Common<A>>);
+
+#[derive(Debug)]
+struct Common<A: Api> {
+    state: Mutex<State<A>>,
+    /// Wakes the requests that have no answer yet.
+    changed: Notify,
+}
 
 #[derive(Debug)]
 struct State<A: Api> {
@@ -93,7 +116,7 @@ impl<A: Api> Clone for Shared<A> {
 
 impl<A: Api> Shared<A> {
     fn lock(&self) -> MutexGuard<'_, State<A>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,7 +156,7 @@ impl<A: Api> Server<A> {
         let listener = bound.unwrap_or_else(|err| panic!("there is no free port at {address}: {err}"));
         let address = listener.local_addr().expect("a bound listener has an address");
         let state = State { api: api(address), faults: HashMap::new(), seen: Vec::new(), arrived: 0 };
-        let shared = Shared(Arc::new(Mutex::new(state)));
+        let shared = Shared(Arc::new(Common { state: Mutex::new(state), changed: Notify::new() }));
         let (resetting, answering) = (shared.clone(), shared.clone());
         let must_reset = move || {
             let mut state = resetting.lock();
@@ -159,7 +182,9 @@ impl<A: Api> Server<A> {
 
     /// Looks at what is served, or changes it.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut A) -> T) -> T {
-        look(&mut self.shared.lock().api)
+        let value = look(&mut self.shared.lock().api);
+        self.shared.0.changed.notify_waiters();
+        value
     }
 
     pub(crate) fn fail(&self, fault: &A::Fault) {
@@ -209,14 +234,36 @@ async fn answer<A: Api>(shared: Shared<A>, request: Request) -> Response<Body> {
     if let Some(Disturbance::Delay(delay)) = &disturbance {
         tokio::time::sleep(*delay).await;
     }
-    let mut state = shared.lock();
     let response = match disturbance {
         Some(Disturbance::Cut) => return cut(),
         Some(Disturbance::Answer(response)) => response,
-        Some(Disturbance::Delay(_)) | None => state.api.answer(&asked),
+        Some(Disturbance::Delay(_)) | None => wait_for_answer(&shared, number, &asked).await,
     };
-    state.settle(number, response.status().as_u16());
+    shared.lock().settle(number, response.status().as_u16());
     response
+}
+
+/// The right answer, as soon as there is one.
+async fn wait_for_answer<A: Api>(shared: &Shared<A>, number: u64, asked: &Seen<A::Part>) -> Response<Body> {
+    let started = Instant::now();
+    let changed = &shared.0.changed;
+    let mut is_first_look = true;
+    loop {
+        // Made before the look, so that no change between the look and the wait is missed.
+        let next_change = changed.notified();
+        let found = shared.lock().api.answer_in_time(number, asked, started.elapsed());
+        if is_first_look || found.is_ok() {
+            // It may have changed something for others. That it wakes itself once costs it one more look.
+            changed.notify_waiters();
+        }
+        is_first_look = false;
+        match found {
+            Ok(response) => return response,
+            Err(wait) => {
+                let _ = timeout(wait, next_change).await;
+            }
+        }
+    }
 }
 
 /// The connection ends instead of an answer.

@@ -24,6 +24,8 @@ mod secrecy;
 mod server;
 /// A mail server that follows a script.
 mod smtp;
+/// The bot: what it asks for, and what it makes of answers.
+mod telegram;
 /// Certificates.
 mod tls;
 /// Tokens of OCI registries.

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
+use k8supdater_egress::telegram::{Content, Message, TelegramBot};
 use k8supdater_egress::{Client, Failure, Options, Request, Response, Scheme, Scope};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+use url::Url;
 
 use crate::server::{Answer, Seen, Server, Then, answer, bound, get, login, names, ok, raw, scope, token, with_slot};
 
@@ -41,14 +43,16 @@ fn print(into: &mut String, value: &Result<Response, Failure>) {
     // The answer itself may hold what the server repeats; its headers may not.
     match value {
         Ok(response) => writeln!(into, "{} {:?}", response.status, response.headers).unwrap(),
-        Err(failure) => {
-            writeln!(into, "{failure} {failure:?} {}", failure.reason()).unwrap();
-            let mut cause = failure.source();
-            while let Some(err) = cause {
-                writeln!(into, "{err} {err:?}").unwrap();
-                cause = err.source();
-            }
-        }
+        Err(failure) => print_error(into, failure, failure.reason()),
+    }
+}
+
+fn print_error(into: &mut String, error: &dyn Error, reason: &str) {
+    writeln!(into, "{error} {error:?} {error:#?} {reason}").unwrap();
+    let mut cause = error.source();
+    while let Some(err) = cause {
+        writeln!(into, "{err} {err:?}").unwrap();
+        cause = err.source();
     }
 }
 
@@ -142,6 +146,9 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         }
     }
     printed.push_str(&crate::mail::repeat_password(&canary).await);
+    // A bot waits for the silent one longer than a test should.
+    let silent = format!("http://{silent}");
+    bots_talk(&mut printed, &client, origins.iter().filter(|origin| **origin != silent), &canary).await;
     let logged = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     for library in ["hyper_util", "h2::", "rustls", "reqwest"] {
         assert!(logged.contains(library), "the lines of {library} are captured");
@@ -207,6 +214,44 @@ fn requests(origin: &str) -> Vec<Request> {
         get(format!("{origin}/{{slot:main}}/x?y={{slot:main}}")),
         with_slot(Request { headers: vec![("host".to_owned(), "x".to_owned())], ..get(origin) }, "main"),
     ]
+}
+
+/// A Bot API, or what is in its place, that repeats all it knows.
+fn repeat(status: u16, seen: &Seen) -> Answer {
+    let path = &seen.path;
+    answer(status, &[], format!("{{\"ok\":false,\"error_code\":{status},\"description\":\"no {path} here\"}}"))
+}
+
+/// Bots talk to all `origins`, and to servers that answer in the Bot API's own words.
+async fn bots_talk(printed: &mut String, client: &Client, origins: impl Iterator<Item = &String>, canary: &str) {
+    let talking = [400, 401, 403, 404, 409, 429, 500].map(|status| Server::start(move |seen| repeat(status, seen)));
+    let talking = futures::future::join_all(talking).await;
+    for origin in origins.cloned().chain(talking.iter().map(Server::origin)) {
+        talk(printed, client, &origin, canary).await;
+    }
+    let path = format!("/bot{}/", canary.replace('/', "%2F"));
+    for server in &talking {
+        assert!(server.seen().iter().any(|seen| seen.path.starts_with(&path)), "the canary was sent");
+    }
+}
+
+/// Everything that a bot can do, as far as it comes.
+async fn talk(printed: &mut String, client: &Client, origin: &str, canary: &str) {
+    let url = Url::parse(origin).unwrap();
+    for grants in [scope(&[origin]).grants, scope(&[]).grants] {
+        let bot = TelegramBot::new(client.clone(), grants, &url, token(canary)).unwrap();
+        debug(printed, &bot);
+        let message = Message { chat: 1, id: 1 };
+        let errors = [
+            bot.updates(None, Duration::ZERO).await.err(),
+            bot.answer("1", "text", true).await.err(),
+            bot.edit(message, &Content::plain("text")).await.err(),
+        ];
+        for err in errors {
+            let err = err.unwrap();
+            print_error(printed, &err, err.reason());
+        }
+    }
 }
 
 /// An API with a login.
