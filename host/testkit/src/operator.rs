@@ -19,6 +19,8 @@ const SHOWN_LINES: usize = 80;
 pub struct Operator {
     program: PathBuf,
     args: Vec<OsString>,
+    /// All of its environment, but for what every process has.
+    env: Vec<(String, OsString)>,
     log: PathBuf,
     /// Length of the log when the process that runs now was started.
     log_start: usize,
@@ -39,12 +41,34 @@ pub struct Exit {
 impl Operator {
     /// Not started yet. The log of all its processes goes to the file `log`.
     pub fn new(program: impl Into<PathBuf>, args: Vec<OsString>, log: PathBuf) -> Self {
-        Self { program: program.into(), args, log, log_start: 0, child: None, address: None, http: http_client() }
+        Self {
+            program: program.into(),
+            args,
+            env: Vec::new(),
+            log,
+            log_start: 0,
+            child: None,
+            address: None,
+            http: http_client(),
+        }
     }
 
     /// Adds a flag for the next start.
     pub fn arg(&mut self, arg: impl Into<OsString>) {
         self.args.push(arg.into());
+    }
+
+    /// Sets a flag, `--name`, for the next start, in place of what it was.
+    pub fn set_flag(&mut self, name: &str, value: &str) {
+        let prefix = format!("{name}=");
+        self.args.retain(|arg| !arg.to_string_lossy().starts_with(&prefix));
+        self.args.push(format!("{prefix}{value}").into());
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
     }
 
     /// Starts a process and waits until it is ready.
@@ -80,6 +104,7 @@ impl Operator {
             // Nothing of the machine that tests run on, such as a proxy, may decide what the operator does.
             .env_clear()
             .env("RUST_BACKTRACE", "1")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

@@ -29,6 +29,8 @@ pub struct Stage {
     pub own_namespace: String,
     /// The operator, not started yet.
     pub operator: Operator,
+    /// Further namespaces that the operator watches.
+    others: Vec<String>,
     /// Holds the operator's log and kubeconfig.
     directory: TempDir,
 }
@@ -57,7 +59,20 @@ impl Stage {
         ];
         let args = args.into_iter().map(Into::into).collect();
         let operator = Operator::new(program, args, directory.path().join("operator.log"));
-        Self { cluster, namespace, own_namespace, operator, directory }
+        Self { cluster, namespace, own_namespace, operator, others: Vec::new(), directory }
+    }
+
+    /// Creates another namespace that the operator watches from its next start on, and gives its name.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    pub async fn also_watch(&mut self, name: &str) -> String {
+        let other = self.cluster.create_namespace(name).await;
+        rbac::grant(&self.cluster, &self.own_namespace, std::slice::from_ref(&other)).await;
+        self.others.push(other.clone());
+        let watched: Vec<&str> = [&self.namespace].into_iter().chain(&self.others).map(String::as_str).collect();
+        self.operator.set_flag("--watch-namespaces", &watched.join(","));
+        other
     }
 
     /// A directory for files of this test.
@@ -266,7 +281,7 @@ impl Stage {
         let client = crate::cluster::client(self.cluster.kubeconfig()).await;
         rbac::revoke(client.clone(), &self.own_namespace).await;
         let api: Api<Namespace> = Api::all(client);
-        for name in [&self.namespace, &self.own_namespace] {
+        for name in [&self.namespace, &self.own_namespace].into_iter().chain(&self.others) {
             // What is left behind is removed with the control plane.
             let _ = api.delete(name, &DeleteParams::background()).await;
         }

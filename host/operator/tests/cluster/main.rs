@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
+/// Channels: who is told what, how often, and what becomes of it if they do not listen.
+mod channels;
 /// Tags that the spec lets count, and those that it does not.
 mod choosing;
 /// Images that somebody else changes while the operator is about to.
