@@ -3,6 +3,9 @@
 //! [`RawConfig`] is what clap reads, all text; [`Config`] is what the rest of the operator gets, and cannot hold a bad value. An empty
 //! value means unset, as in k8sUpdater, whose variables keep their names.
 
+mod email;
+mod given;
+mod telegram;
 pub mod terminal;
 
 use std::net::SocketAddr;
@@ -14,7 +17,11 @@ use k8supdater_core::origin::Origin;
 use k8supdater_core::policy::Frontier;
 use k8supdater_core::policy::moving::LatestPreference;
 use k8supdater_core::pull_secret::Secret;
-use thiserror::Error;
+
+pub use email::{Email, EmailFlags};
+use given::Given;
+pub use given::{ConfigError, Names};
+pub use telegram::{Chat, Telegram, TelegramFlags};
 
 /// Shortest time between two checks of one handler. Registries count requests; a listing is shared by all handlers that ask for it.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -67,6 +74,14 @@ pub struct RawConfig {
     #[arg(long, env = "GITLAB_PROJECT_ID", value_name = "PROJECT")]
     pub gitlab_project: Option<String>,
 
+    /// Where mails go out.
+    #[command(flatten)]
+    pub email: EmailFlags,
+
+    /// Where messages to Telegram go.
+    #[command(flatten)]
+    pub telegram: TelegramFlags,
+
     /// How long the checks of a handler must have failed before people are told: what passes by itself is no news; 0s to 24h [default: 5m].
     #[arg(long, env = "K8SUPDATER_FAILING_AFTER", value_name = "TIME")]
     pub failing_after: Option<String>,
@@ -88,13 +103,13 @@ pub struct RawConfig {
     #[arg(long, env = "K8SUPDATER_CACHE_KEY_FILE", value_name = "FILE")]
     pub cache_key_file: Option<PathBuf>,
 
-    /// PEM file with certificate authorities that are trusted beside the public ones when registries are called.
+    /// PEM file with certificate authorities that are trusted beside the public ones when registries and mail servers are called.
     #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 
-    /// HTTP proxy for all calls that plugins ask for. The proxy then resolves names, so the operator can no longer check the addresses
+    /// HTTP proxy for all calls that plugins ask for, mails excepted. The proxy then resolves names, so the operator can no longer check the addresses
     /// behind them: the proxy must.
-    #[arg(long, env = "K8SUPDATER_PROXY", value_name = "URL")]
+    #[arg(long, env = "K8SUPDATER_PROXY", value_name = "URL", hide_env_values = true)]
     pub proxy: Option<String>,
 
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,k8supdater=debug` [default: info].
@@ -136,6 +151,10 @@ pub struct Config {
     pub latest: LatestPreference,
     /// The GitLab of the Plugin `gitlab`.
     pub gitlab: GitLab,
+    /// The mail server, and whom the Plugin `email` writes to; none if no mails are wanted.
+    pub email: Option<Email>,
+    /// The bot, and the chat that the Plugin `telegram` writes to; none if no messages are wanted.
+    pub telegram: Option<Telegram>,
     /// See [`RawConfig::failing_after`].
     pub failing_after: Duration,
     /// See [`RawConfig::concurrency`].
@@ -169,21 +188,12 @@ pub struct GitLab {
     pub project: Option<String>,
 }
 
-/// A value that the operator cannot start with.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{variable} (or {flag}) is {value:?}, expected {expected}")]
-pub struct ConfigError {
-    variable: &'static str,
-    flag: &'static str,
-    value: String,
-    expected: &'static str,
-}
-
 impl RawConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// For the first value that is out of bounds or malformed; the message names the variable, the value and what is allowed.
+    /// For the first value that is out of bounds or malformed, or lacks another one that it needs; the message names variable, value and
+    /// what is allowed, but no secret.
     pub fn check(self) -> Result<Config, ConfigError> {
         let namespace = Given::of(self.namespace, "POD_NAMESPACE", "--namespace");
         let watch = Given::of(self.watch_namespaces, "WATCH_NAMESPACES", "--watch-namespaces");
@@ -227,6 +237,8 @@ impl RawConfig {
                     text.split('/').all(|part| !matches!(part, "" | "." | "..")).then(|| text.to_owned())
                 })?,
             },
+            email: self.email.check()?,
+            telegram: self.telegram.check()?,
             failing_after: failing_after
                 .read("a duration from 0s to 24h, such as 5m", |text| {
                     let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
@@ -260,38 +272,6 @@ impl RawConfig {
                 .unwrap_or(LogFormat::Text),
             instance: self.instance.filter(|name| !name.is_empty()).unwrap_or_else(|| "k8supdater".to_owned()),
         })
-    }
-}
-
-/// A value as given, with the names by which it can be given.
-struct Given {
-    value: Option<String>,
-    variable: &'static str,
-    flag: &'static str,
-}
-
-impl Given {
-    fn of(value: Option<String>, variable: &'static str, flag: &'static str) -> Self {
-        let value = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        Self { value, variable, flag }
-    }
-
-    fn read<T>(self, expected: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
-        let Self { value, variable, flag } = self;
-        let Some(value) = value else { return Ok(None) };
-        match parse(&value) {
-            Some(parsed) => Ok(Some(parsed)),
-            None => Err(ConfigError { variable, flag, value: conceal(value), expected }),
-        }
-    }
-}
-
-/// `value` without the user and password that a URL may have.
-fn conceal(value: String) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else { return value };
-    match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{scheme}://[redacted]@{place}"),
-        None => value,
     }
 }
 
@@ -329,9 +309,14 @@ fn duration(text: &str) -> Option<Duration> {
 
 /// A GitLab's address and its origin. The plugin looks at the path more closely.
 fn gitlab(text: &str) -> Option<(String, Origin)> {
+    base_url(text).filter(|(url, _)| !url.ends_with("/api/v4"))
+}
+
+/// A URL that paths can be appended to, without slashes at its end, and its origin.
+fn base_url(text: &str) -> Option<(String, Origin)> {
     let url = url::Url::parse(text).ok()?;
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    let is_base = url.fragment().is_none() && !url.path().trim_end_matches('/').ends_with("/api/v4");
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    let is_base = url.query().is_none() && url.fragment().is_none();
     let origin = Origin::of(&url)?;
     (is_plain && is_base).then(|| (text.trim_end_matches('/').to_owned(), origin))
 }
@@ -347,158 +332,4 @@ fn levels(text: &str) -> Option<Frontier> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(set: impl FnOnce(&mut RawConfig)) -> Result<Config, String> {
-        let mut raw = RawConfig::default();
-        set(&mut raw);
-        raw.check().map_err(|err| err.to_string())
-    }
-
-    #[test]
-    fn defaults_hold_without_any_setting() {
-        let config = check(|_| {}).unwrap();
-        assert_eq!(config.namespace, "k8supdater");
-        assert!(config.watch_namespaces.is_empty());
-        assert_eq!(config.interval, Duration::from_mins(10));
-        assert_eq!(config.frontier, Frontier::new(1).unwrap());
-        assert_eq!(config.health_address.port(), 8080);
-        assert_eq!(config.log_format, LogFormat::Text);
-        assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
-    }
-
-    #[test]
-    fn empty_means_unset() {
-        let config = check(|raw| {
-            raw.interval = Some(String::new());
-            raw.frontier = Some("  ".to_owned());
-            raw.namespace = Some(String::new());
-            raw.cache_dir = Some(PathBuf::new());
-            raw.proxy = Some(String::new());
-            raw.latest = Some(String::new());
-            raw.gitlab_base_url = Some(" ".to_owned());
-            raw.gitlab_token = Some(Secret::new(String::new()));
-            raw.gitlab_project = Some(String::new());
-        })
-        .unwrap();
-        assert_eq!(config.interval, Duration::from_mins(10));
-        assert_eq!(config.frontier, Frontier::new(1).unwrap());
-        assert_eq!((config.cache_dir, config.proxy), (None, None));
-        assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
-    }
-
-    #[test]
-    fn refresh_frequency_takes_seconds_and_durations_within_bounds() {
-        for (given, expected) in [("30", 30), ("43200", 43_200), ("90s", 90), ("1h30m", 5_400), ("720h", 2_592_000)] {
-            let config = check(|raw| raw.interval = Some(given.to_owned())).unwrap();
-            assert_eq!(config.interval, Duration::from_secs(expected), "{given}");
-        }
-        for given in ["0", "-5", "0.5s", "721h", "soon", "-10m"] {
-            let err = check(|raw| raw.interval = Some(given.to_owned())).unwrap_err();
-            assert_eq!(
-                err,
-                format!(
-                    "REFRESH_FREQUENCY_IN_SECONDS (or --interval) is {given:?}, expected whole seconds from 1 to 2592000, or a duration from 1s to 720h such as 10m"
-                )
-            );
-        }
-    }
-
-    #[test]
-    fn versions_frontier_reads_a_negative_number_as_zero() {
-        for (given, expected) in [("-1", 0), ("0", 0), ("2", 2), ("16", 16)] {
-            let config = check(|raw| raw.frontier = Some(given.to_owned())).unwrap();
-            assert_eq!(config.frontier, Frontier::new(expected).unwrap(), "{given}");
-        }
-        for given in ["17", "two", "1.5"] {
-            let err = check(|raw| raw.frontier = Some(given.to_owned())).unwrap_err();
-            assert_eq!(
-                err,
-                format!("VERSIONS_FRONTIER (or --frontier) is {given:?}, expected a whole number up to 16")
-            );
-        }
-    }
-
-    #[test]
-    fn latest_preference_is_a_truth_value() {
-        for (given, expected) in [
-            ("true", LatestPreference::Update),
-            ("True", LatestPreference::Update),
-            ("false", LatestPreference::Notify),
-        ] {
-            let config = check(|raw| raw.latest = Some(given.to_owned())).unwrap();
-            assert_eq!(config.latest, expected, "{given}");
-        }
-        for given in ["yes", "1", "Update"] {
-            let err = check(|raw| raw.latest = Some(given.to_owned())).unwrap_err();
-            let expected = format!(
-                "LATEST_PREFERENCE (or --latest) is {given:?}, expected true, which restarts, or false, which reports"
-            );
-            assert_eq!(err, expected);
-        }
-    }
-
-    #[test]
-    fn gitlab_is_an_address_a_token_and_a_project_each_of_which_may_be_missing() {
-        let config = check(|raw| {
-            raw.gitlab_base_url = Some("https://gitlab.tools:8443/dev/".to_owned());
-            raw.gitlab_token = Some(secret(" canary ").unwrap());
-            raw.gitlab_project = Some("42".to_owned());
-        })
-        .unwrap();
-        let origin = Origin::parse("https://gitlab.tools:8443").unwrap();
-        assert_eq!(config.gitlab.base_url, Some(("https://gitlab.tools:8443/dev".to_owned(), origin)));
-        assert_eq!(config.gitlab.token.as_ref().map(Secret::expose), Some("canary"));
-        assert_eq!(config.gitlab.project.as_deref(), Some("42"));
-        assert!(!format!("{config:?}").contains("canary"), "{config:?}");
-        for given in ["gitlab.com", "ftp://gitlab.com", "https://me:x@gitlab.com", "https://a/api/v4/", "https://a?b"] {
-            let err = check(|raw| raw.gitlab_base_url = Some(given.to_owned())).unwrap_err();
-            let expected = "a URL such as https://gitlab.example.com, without user, query or /api/v4";
-            let shown = given.replace("me:x", "[redacted]");
-            assert_eq!(err, format!("GITLAB_BASE_URL (or --gitlab-base-url) is {shown:?}, expected {expected}"));
-        }
-        for given in ["a//b", "../x", "/"] {
-            let err = check(|raw| raw.gitlab_project = Some(given.to_owned())).unwrap_err();
-            assert!(err.starts_with("GITLAB_PROJECT_ID (or --gitlab-project) is"), "{err}");
-        }
-    }
-
-    #[test]
-    fn every_other_knob_turns_and_refuses_nonsense() {
-        let config = check(|raw| {
-            raw.namespace = Some("ops".to_owned());
-            raw.watch_namespaces = Some("b, a,b".to_owned());
-            raw.failing_after = Some("30s".to_owned());
-            raw.concurrency = Some("4".to_owned());
-            raw.health_address = Some("127.0.0.1:9".to_owned());
-            raw.proxy = Some("http://proxy:3128".to_owned());
-            raw.log = Some("warn,k8supdater=trace".to_owned());
-            raw.log_format = Some("json".to_owned());
-            raw.instance = Some("pod-1".to_owned());
-            raw.ca_file = Some("ca.pem".into());
-            raw.cache_key_file = Some("key".into());
-        })
-        .unwrap();
-        assert_eq!(config.namespace, "ops");
-        assert_eq!(config.watch_namespaces, ["a", "b"]);
-        assert_eq!(config.failing_after, Duration::from_secs(30));
-        assert_eq!((config.concurrency, config.health_address.port()), (4, 9));
-        assert_eq!((config.log.as_str(), config.log_format), ("warn,k8supdater=trace", LogFormat::Json));
-        assert_eq!(config.instance, "pod-1");
-        assert_eq!((config.ca_file, config.cache_key_file), (Some("ca.pem".into()), Some("key".into())));
-        let refused: [fn(&mut RawConfig); 8] = [
-            |raw| raw.failing_after = Some("25h".to_owned()),
-            |raw| raw.failing_after = Some("-1s".to_owned()),
-            |raw| raw.namespace = Some("Not-A-Namespace".to_owned()),
-            |raw| raw.watch_namespaces = Some("a,-b".to_owned()),
-            |raw| raw.concurrency = Some("0".to_owned()),
-            |raw| raw.health_address = Some("8080".to_owned()),
-            |raw| raw.proxy = Some("proxy:3128".to_owned()),
-            |raw| raw.log_format = Some("xml".to_owned()),
-        ];
-        for set in refused {
-            assert!(check(set).unwrap_err().contains("expected"));
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,13 @@
-//! The two ways out of this process: to the API server and to registries.
+//! The ways out of this process: to the API server, to whatever plugins call, and to the mail server.
 
 use std::sync::Arc;
 
-use k8supdater_egress::{Client as Egress, Exchange, Options};
+use k8supdater_egress::{Client as Egress, Exchange, MailOptions, Mailer, Options};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, Email};
 use crate::telemetry::metrics::Metrics;
 
 /// Why there is no way out.
@@ -19,6 +19,9 @@ pub enum ConnectError {
     /// The HTTP client cannot start.
     #[error("cannot build the HTTP client")]
     Egress(#[from] k8supdater_egress::BuildError),
+    /// What sends mails cannot start.
+    #[error("cannot get ready to send mails")]
+    Mailer(#[source] k8supdater_egress::BuildError),
     /// The bundle of certificate authorities cannot be read.
     #[error("cannot read the certificate authorities in {path}")]
     Authorities {
@@ -53,18 +56,61 @@ fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError
 /// # Errors
 /// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
 pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
-    let extra_authorities = match &config.ca_file {
-        None => None,
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|source| ConnectError::Authorities { path: path.display().to_string(), source })?,
-        ),
-    };
     let metrics = Arc::clone(metrics);
     Ok(Egress::new(Options {
-        extra_authorities,
+        extra_authorities: extra_authorities(config)?,
         proxy: config.proxy.clone(),
         observer: Some(Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()))),
         ..Options::default()
     })?)
+}
+
+/// What sends mails, if there is a mail server. Connects to nothing yet.
+///
+/// It goes to the mail server directly: the HTTP proxy is for HTTP.
+///
+/// # Errors
+/// [`ConnectError::Authorities`] or [`ConnectError::Mailer`].
+pub fn mailer(config: &Config) -> Result<Option<Mailer>, ConnectError> {
+    let Some(Email { host, port, sender, recipients: _, login, tls }) = config.email.clone() else { return Ok(None) };
+    let options = MailOptions {
+        login,
+        extra_authorities: extra_authorities(config)?,
+        ..MailOptions::new(host, port, tls, sender)
+    };
+    Mailer::new(options).map(Some).map_err(ConnectError::Mailer)
+}
+
+fn extra_authorities(config: &Config) -> Result<Option<Vec<u8>>, ConnectError> {
+    let Some(path) = &config.ca_file else { return Ok(None) };
+    let unreadable = |source| ConnectError::Authorities { path: path.display().to_string(), source };
+    std::fs::read(path).map(Some).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EmailFlags, RawConfig};
+
+    #[test]
+    fn there_is_a_mailer_where_there_is_a_mail_server() {
+        let check = |host: Option<&str>, ca_file: Option<&str>| {
+            let set = |text: &str| host.is_some().then(|| text.to_owned());
+            let email = EmailFlags {
+                email_host: host.map(str::to_owned),
+                email_sender: set("k8s@example.com"),
+                email_recipient: set("ops@example.com"),
+                ..EmailFlags::default()
+            };
+            let raw = RawConfig { email, ca_file: ca_file.map(Into::into), ..RawConfig::default() };
+            mailer(&raw.check().unwrap()).map(|mailer| format!("{mailer:?}"))
+        };
+        assert_eq!(check(None, None).unwrap(), "None");
+        assert_eq!(check(Some("mail.example"), None).unwrap(), "Some(Mailer(\"mail.example:587\"))");
+        assert_eq!(check(Some("[::1]"), None).unwrap(), "Some(Mailer(\"[::1]:587\"))");
+        assert!(matches!(check(Some("mail.example"), Some("/no/where")), Err(ConnectError::Authorities { .. })));
+        assert!(matches!(check(Some("mail.example"), Some("Cargo.toml")), Err(ConnectError::Mailer(_))));
+        let long = format!("{}.example", "a".repeat(64));
+        assert!(matches!(check(Some(&long), None), Err(ConnectError::Mailer(_))));
+    }
 }

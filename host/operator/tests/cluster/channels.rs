@@ -134,7 +134,7 @@ async fn another_version_and_then_the_first_one_again_are_told_again() {
     heard(&stage, &telegram, "web", &[&first]).await;
     registry.push("web", &["2.1.0"]);
     heard(&stage, &telegram, "web", &[&first, &second]).await;
-    registry.delete("web", "2.1.0");
+    registry.remove("web", "2.1.0");
     heard(&stage, &telegram, "web", &[&first, &second, &first]).await;
 }
 

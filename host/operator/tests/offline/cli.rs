@@ -40,6 +40,62 @@ fn a_wrong_setting_stops_the_start_and_names_variable_value_and_bounds() {
     );
 }
 
+/// Secrets as people give them, each in its own variable.
+const SECRETS: [(&str, &str); 3] =
+    [("GITLAB_TOKEN", "glpat-canary"), ("EMAIL_PASSWORD", "canary-word"), ("TELEGRAM_TOKEN", "123456:canary")];
+
+#[test]
+fn a_wrong_value_or_half_a_set_stops_the_start_without_telling_a_secret() {
+    let whole = [
+        ("EMAIL_HOST", "mail.example.com"),
+        ("EMAIL_SENDER", "k8s@example.com"),
+        ("EMAIL_RECIPIENT", "ops@example.com"),
+        ("TELEGRAM_CHAT_ID", "42"),
+    ];
+    let check = |variables: &[(&str, &str)], expected: &str| {
+        let variables = [&SECRETS, &whole[..], variables].concat();
+        let (success, stdout, stderr) = run(&["--kubeconfig", "/does/not/exist"], &variables);
+        assert!(!success && stderr.contains(expected), "{variables:?} said:\n{stderr}");
+        assert!(!stdout.contains("canary") && !stderr.contains("canary"), "{stdout}{stderr}");
+    };
+    // All of it is right, so that it is the kubeconfig that stops it.
+    check(&[], "cannot find out how to reach the API server");
+    check(
+        &[("REFRESH_FREQUENCY_IN_SECONDS", "soon")],
+        "REFRESH_FREQUENCY_IN_SECONDS (or --interval) is \"soon\", expected",
+    );
+    check(&[("VERSIONS_FRONTIER", "two")], "VERSIONS_FRONTIER (or --frontier) is \"two\", expected");
+    check(&[("LATEST_PREFERENCE", "maybe")], "LATEST_PREFERENCE (or --latest) is \"maybe\", expected");
+    check(
+        &[("GITLAB_BASE_URL", "https://me:canary@git/api/v4")],
+        "is \"https://[redacted]@git/api/v4\", expected a URL",
+    );
+    check(&[("GITLAB_PROJECT_ID", "a//b")], "GITLAB_PROJECT_ID (or --gitlab-project) is \"a//b\", expected");
+    check(&[("EMAIL_PORT", "smtp")], "EMAIL_PORT (or --email-port) is \"smtp\", expected a port from 1 to 65535");
+    check(&[("EMAIL_SENDER", "k8s")], "EMAIL_SENDER (or --email-sender) is \"k8s\", expected a plain address");
+    check(&[("EMAIL_RECIPIENT", "ops")], "EMAIL_RECIPIENT (or --email-recipient) is \"ops\", expected 1 to 50");
+    check(&[("EMAIL_TLS", "yes")], "EMAIL_TLS (or --email-tls) is \"yes\", expected none, starttls or implicit");
+    check(&[("EMAIL_HOST", "me:canary@mail")], "EMAIL_HOST (or --email-host) has a value that is not shown");
+    check(&[("EMAIL_PASSWORD", "canary\tword")], "EMAIL_PASSWORD (or --email-password) has a value that is not shown");
+    check(&[("TELEGRAM_TOKEN", "canary")], "TELEGRAM_TOKEN (or --telegram-token) has a value that is not shown");
+    check(&[("TELEGRAM_CHAT_ID", "shop")], "TELEGRAM_CHAT_ID (or --telegram-chat-id) is \"shop\", expected");
+    check(&[("TELEGRAM_API_URL", "telegram")], "TELEGRAM_API_URL (or --telegram-api-url) is \"telegram\", expected");
+    let half = "EMAIL_SENDER, EMAIL_RECIPIENT and EMAIL_PASSWORD are set, but EMAIL_HOST is not; set what is missing";
+    check(&[("EMAIL_HOST", "")], half);
+    check(&[("EMAIL_USERNAME", "me"), ("EMAIL_PASSWORD", "")], "EMAIL_USERNAME is set, but EMAIL_PASSWORD is not");
+    check(&[("TELEGRAM_CHAT_ID", " ")], "TELEGRAM_TOKEN is set, but TELEGRAM_CHAT_ID is not; set what is missing");
+    check(&[("TELEGRAM_TOKEN", "")], "TELEGRAM_CHAT_ID is set, but TELEGRAM_TOKEN is not; set what is missing");
+}
+
+#[test]
+fn help_shows_no_secret_of_the_environment() {
+    let secrets =
+        [&SECRETS[..], &[("TELEGRAM_API_URL", "https://a/bot1:canary"), ("K8SUPDATER_PROXY", "http://me:canary@p")]];
+    let (success, stdout, stderr) = run(&["--help"], &secrets.concat());
+    assert!(success && stdout.contains("EMAIL_PASSWORD") && stdout.contains("TELEGRAM_TOKEN"), "{stderr}");
+    assert!(!stdout.contains("canary"), "{stdout}");
+}
+
 #[test]
 fn inspect_says_what_a_plugin_is_and_that_it_imports_nothing() {
     let path = plugin("registry-oci");
