@@ -19,7 +19,7 @@
 //!    server refuses to hear them twice.
 //! 3. The status records the answer: in the announcement of the update if there is one, else in the report of the check. An answer that is
 //!    recorded already changes nothing.
-//! 4. The annotation is removed ([`remove`]), if it still says what was recorded. From here on the status alone remembers.
+//! 4. The annotation is removed ([`remove`]), if nobody has changed the object since it was recorded. From here on the status alone remembers.
 //! 5. If it was an approval, the workload is changed: *after* the annotation is gone, because an annotation that outlived the rollout would
 //!    have it repeated once somebody sets the old image back. The status says at which generation of the workload that was about to happen,
 //!    which tells a change that was never made from one that was made and taken back.
@@ -34,7 +34,7 @@ mod remove;
 mod standing;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -45,7 +45,8 @@ use thiserror::Error;
 
 pub use parse::{as_duration, duration, one_line, parse};
 pub use remove::{RemoveError, remove};
-pub use write::{AnswerError, Written, write};
+pub use standing::waiting;
+pub use write::{AnswerError, Written, read, write};
 
 /// The annotation with what is approved.
 pub const APPROVE: &str = "k8supdater.dev/approve";
@@ -100,8 +101,8 @@ pub struct Answers {
     pub misunderstood: Vec<Misunderstood>,
     /// Who says all that; one line.
     pub by: String,
-    /// The annotations that it was read from, by name; empty if there are none.
-    pub annotations: BTreeMap<String, String>,
+    /// Names of the annotations that it was read from; empty if there are none.
+    pub annotations: BTreeSet<&'static str>,
 }
 
 /// A part of an annotation that is no answer.

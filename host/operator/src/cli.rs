@@ -1,11 +1,13 @@
 //! The command line: the operator itself without a subcommand, and tools for people who write plugins, install the operator, or want its
 //! opinion at a terminal.
 
+pub mod answer;
 pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod plugin;
 
+pub mod name;
 pub mod table;
 pub mod verdicts;
 
@@ -37,4 +39,10 @@ pub enum Command {
     Check(Box<check::CheckArgs>),
     /// Says what a handler would do now, and what became of every tag, by which rule; changes nothing.
     Explain(Box<explain::ExplainArgs>),
+    /// Approves what a handler offers, so that the operator applies it.
+    Approve(answer::ApproveArgs),
+    /// Skips what a handler offers: it is neither applied nor offered again.
+    Skip(answer::SkipArgs),
+    /// Has nobody reminded of what a handler offers for a while.
+    Snooze(answer::SnoozeArgs),
 }

@@ -33,6 +33,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Crd) => cli::crd::run()?,
         Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
         Some(Command::Explain(args)) => cli::explain::run(&args)?,
+        Some(Command::Approve(args)) => return Ok(cli::answer::approve(&args)?),
+        Some(Command::Skip(args)) => return Ok(cli::answer::skip(&args)?),
+        Some(Command::Snooze(args)) => return Ok(cli::answer::snooze(&args)?),
         None => {
             let config = cli.operator.check()?;
             telemetry::logging::start(&config.log, config.log_format);

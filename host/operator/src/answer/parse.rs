@@ -21,7 +21,7 @@ pub fn parse(annotations: &BTreeMap<String, String>) -> Answers {
     let mut answers = Answers::default();
     for (name, default) in [(APPROVE, Answer::Approve), (SKIP, Answer::Skip), (SNOOZE, Answer::Snooze(SNOOZE_TIME))] {
         let Some(value) = annotations.get(name) else { continue };
-        answers.annotations.insert(name.to_owned(), value.clone());
+        answers.annotations.insert(name);
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         for (index, part) in parts.enumerate() {
             let wrong =
@@ -47,8 +47,8 @@ pub fn parse(annotations: &BTreeMap<String, String>) -> Answers {
     if answers.annotations.is_empty() {
         return answers;
     }
-    if let Some(by) = annotations.get(BY) {
-        answers.annotations.insert(BY.to_owned(), by.clone());
+    if annotations.contains_key(BY) {
+        answers.annotations.insert(BY);
     }
     let by = annotations.get(BY).map(|by| one_line(by, LONGEST_NAME)).filter(|by| !by.is_empty());
     answers.by = by.unwrap_or_else(|| SOMEBODY.to_owned());

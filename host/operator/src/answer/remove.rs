@@ -1,11 +1,10 @@
 //! Removes what was taken up.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{Patch, PatchOperation, RemoveOperation, TestOperation};
-use kube::api::PatchParams;
-use kube::{Api, Client};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::api::VersioningHandler;
@@ -14,8 +13,8 @@ use crate::failure::Retry;
 /// Why annotations were not removed.
 #[derive(Debug, Error)]
 pub enum RemoveError {
-    /// They do not say any more what was taken up; a newer event is on its way.
-    #[error("the answers on VersioningHandler {namespace}/{name} were changed at the same time")]
+    /// The handler has changed, perhaps its answers; a newer event is on its way.
+    #[error("VersioningHandler {namespace}/{name} was changed at the same time")]
     Changed {
         /// Its namespace.
         namespace: String,
@@ -52,64 +51,29 @@ impl RemoveError {
     }
 }
 
-/// Removes these annotations from a handler, if all of them still have these values, and gives the handler without them; none if it
-/// does not exist any more.
+/// Removes these annotations from `handler`, if nothing about it has changed since it was so, and gives it without them; none if it does
+/// not exist any more.
+///
+/// A JSON Patch that tests their values would let other changes pass, but the API server (1.36) compares texts as they are spelt in JSON, and
+/// `<` is not spelt alike everywhere: it would never find that `Ada <ada>` still stands there.
 ///
 /// # Errors
-/// [`RemoveError::Changed`] if one has another value: then all are still there.
+/// [`RemoveError::Changed`] if it has changed: then all are still there.
 pub async fn remove(
     client: &Client,
-    namespace: &str,
-    name: &str,
-    annotations: &BTreeMap<String, String>,
+    handler: &VersioningHandler,
+    annotations: &BTreeSet<&'static str>,
 ) -> Result<Option<VersioningHandler>, RemoveError> {
-    let api: Api<VersioningHandler> = Api::namespaced(client.clone(), namespace);
+    let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
+    let api: Api<VersioningHandler> = Api::namespaced(client.clone(), &namespace);
+    let removed: Map<String, Value> = annotations.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+    // With the version in it the API server refuses what was made for another state of the object.
+    let patch = json!({"metadata": {"resourceVersion": handler.resource_version(), "annotations": removed}});
     let params = PatchParams { field_manager: Some("k8supdater".to_owned()), ..PatchParams::default() };
-    let owned = || (namespace.to_owned(), name.to_owned());
-    match api.patch(name, &params, &kube::api::Patch::<VersioningHandler>::Json(patch(annotations))).await {
+    match api.patch(&name, &params, &Patch::Merge(&patch)).await {
         Ok(handler) => Ok(Some(handler)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        // A failing test is answered with 422, and a path that is gone as well.
-        Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {
-            let (namespace, name) = owned();
-            Err(RemoveError::Changed { namespace, name })
-        }
-        Err(source) => {
-            let (namespace, name) = owned();
-            Err(RemoveError::Api { namespace, name, source: Box::new(source) })
-        }
-    }
-}
-
-/// All tests first, then the removals.
-fn patch(annotations: &BTreeMap<String, String>) -> Patch {
-    let path = |name: &str| PointerBuf::from_tokens(["metadata", "annotations", name]);
-    let tests = annotations
-        .iter()
-        .map(|(name, value)| PatchOperation::Test(TestOperation { path: path(name), value: value.as_str().into() }));
-    let removals = annotations.keys().map(|name| PatchOperation::Remove(RemoveOperation { path: path(name) }));
-    Patch(tests.chain(removals).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn nothing_is_removed_unless_everything_is_as_it_was_read() {
-        let annotations = [("k8supdater.dev/skip", "2.0.0"), ("k8supdater.dev/by", "ada")];
-        let annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let (by, skip) = ("/metadata/annotations/k8supdater.dev~1by", "/metadata/annotations/k8supdater.dev~1skip");
-        assert_eq!(
-            serde_json::to_value(patch(&annotations)).unwrap(),
-            json!([
-                {"op": "test", "path": by, "value": "ada"},
-                {"op": "test", "path": skip, "value": "2.0.0"},
-                {"op": "remove", "path": by},
-                {"op": "remove", "path": skip},
-            ])
-        );
+        Err(kube::Error::Api(status)) if status.code == 409 => Err(RemoveError::Changed { namespace, name }),
+        Err(source) => Err(RemoveError::Api { namespace, name, source: Box::new(source) }),
     }
 }

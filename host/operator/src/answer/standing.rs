@@ -51,6 +51,16 @@ pub(super) fn standing(handler: &VersioningHandler, choice: &Choice, now: Timest
     Standing::NotOffered { offered: offered.collect() }
 }
 
+/// What `handler` offers and that waits for such an answer, which is given to each of it.
+pub fn waiting(handler: &VersioningHandler, answer: Answer, now: Timestamp) -> Vec<Choice> {
+    let containers = handler.status.as_ref().map(|status| status.containers.as_slice()).unwrap_or_default();
+    let offered = containers.iter().filter_map(|container| {
+        let (name, tag) = (container.name.clone(), container.reported.clone()?);
+        Some(Choice { container: Some(name), tag, answer })
+    });
+    offered.filter(|choice| standing(handler, choice, now) == Standing::Offered).collect()
+}
+
 fn is_meant(choice: &Choice, container: &ContainerStatus) -> bool {
     choice.container.as_ref().is_none_or(|name| *name == container.name)
 }

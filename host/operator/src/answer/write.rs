@@ -173,8 +173,11 @@ pub async fn write(
     })
 }
 
-/// By a list, because that is what the operator may do with handlers.
-async fn read(client: &Client, namespace: &str, name: &str) -> Result<VersioningHandler, AnswerError> {
+/// The handler of that name, as it is now. By a list, because that is what the operator may do with handlers.
+///
+/// # Errors
+/// [`AnswerError::NotFound`] or [`AnswerError::Api`].
+pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<VersioningHandler, AnswerError> {
     let api: Api<VersioningHandler> = Api::namespaced(client.clone(), namespace);
     let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
     let (namespace, name) = (namespace.to_owned(), name.to_owned());

@@ -15,6 +15,7 @@ use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 
 use crate::api::VersioningHandler;
+use crate::cli::name::{HandlerName, handler_name};
 use crate::config::{Config, ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
 use crate::nodes::Nodes;
@@ -33,8 +34,8 @@ use report::Explanation;
 #[command(after_long_help = HELP)]
 pub struct ExplainArgs {
     /// The VersioningHandler, as NAMESPACE/NAME.
-    #[arg(value_name = "NAMESPACE/HANDLER", value_parser = name)]
-    pub handler: Name,
+    #[arg(value_name = "NAMESPACE/HANDLER", value_parser = handler_name)]
+    pub handler: HandlerName,
 
     /// Only this container.
     #[arg(long, value_name = "NAME")]
@@ -47,13 +48,6 @@ pub struct ExplainArgs {
     /// The operator's own configuration, for what the handler does not say.
     #[command(flatten, next_help_heading = "Options of the operator")]
     pub operator: RawConfig,
-}
-
-/// Namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    namespace: String,
-    name: String,
 }
 
 /// How an explanation is printed.
@@ -168,8 +162,8 @@ async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainEr
     })
 }
 
-async fn handler(client: &Client, name: &Name) -> Result<VersioningHandler, ExplainError> {
-    let Name { namespace, name } = name;
+async fn handler(client: &Client, name: &HandlerName) -> Result<VersioningHandler, ExplainError> {
+    let HandlerName { namespace, name } = name;
     let api: Api<VersioningHandler> = Api::namespaced(client.clone(), namespace);
     let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
     let found = found.map_err(|source| ExplainError::Api {
@@ -225,30 +219,4 @@ fn plugins_of(target: &Target) -> Vec<&str> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-            Ok(Name { namespace: namespace.to_owned(), name: name.to_owned() })
-        }
-        _ => Err("expected NAMESPACE/HANDLER, such as team-a/web".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_handler_is_named_with_its_namespace() {
-        let check = |text: &str, expected: Option<(&str, &str)>| {
-            let expected = expected.map(|(namespace, name)| Name { namespace: namespace.into(), name: name.into() });
-            assert_eq!(name(text).ok(), expected, "{text}");
-        };
-        check("team-a/web", Some(("team-a", "web")));
-        for text in ["web", "/web", "team-a/", "a/b/c", ""] {
-            check(text, None);
-        }
-    }
 }

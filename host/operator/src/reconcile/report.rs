@@ -92,8 +92,8 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         next_check: now.checked_add(wait).ok().map(Time),
         notices: None,
     };
-    write_if_changed(ctx, handler, status, now).await?;
-    remove_answers(ctx, checked.handler, &mut checked.decision.target).await?;
+    let handler = write_if_changed(ctx, handler, status, now).await?;
+    remove_answers(ctx, handler, &mut checked.decision.target).await?;
     Ok(Action::requeue(wait))
 }
 
@@ -122,7 +122,7 @@ async fn report_failure(
         next_check: None,
         ..before
     };
-    write_if_changed(ctx, handler, status, now).await
+    write_if_changed(ctx, handler, status, now).await.map(drop)
 }
 
 /// Shows that an object cannot be read. Its status cannot be written without knowing the rest of it, so that an Event has to do.

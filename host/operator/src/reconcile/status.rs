@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt};
 use thiserror::Error;
 
 use super::Context;
-use super::validate::{HandlerRef, Target};
+use super::validate::Target;
 use crate::answer::{self, RemoveError};
 use crate::api::conditions::NOTIFIED;
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
@@ -68,13 +68,13 @@ impl StatusError {
     }
 }
 
-/// Writes `status` unless the API server has it already, apart from times that are young enough.
+/// Writes `status` unless the API server has it already, apart from times that are young enough. Gives the object as it is then.
 pub(super) async fn write_if_changed(
     ctx: &Context,
     handler: &VersioningHandler,
     mut status: VersioningHandlerStatus,
     now: Timestamp,
-) -> Result<(), StatusError> {
+) -> Result<VersioningHandler, StatusError> {
     keep_notices(&mut status, handler);
     if let Some(known) = &handler.status {
         let is_young = |time: &Time| now.duration_since(time.0) < HEARTBEAT;
@@ -84,14 +84,14 @@ pub(super) async fn write_if_changed(
             ..status.clone()
         };
         if asleep == *known && known.last_check.as_ref().is_some_and(is_young) {
-            return Ok(());
+            return Ok(handler.clone());
         }
     }
     // Whole seconds are what the API keeps; more would make every comparison differ.
     for time in [&mut status.last_check, &mut status.next_check].into_iter().flatten() {
         *time = Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0));
     }
-    write(ctx, handler, status).await.map(drop)
+    write(ctx, handler, status).await
 }
 
 /// How often a write is repeated because notices were written at the same time.
@@ -162,8 +162,7 @@ pub(super) async fn remove_answers(
     if annotations.is_empty() {
         return Ok(handler);
     }
-    let HandlerRef { namespace, name, .. } = &target.handler;
-    let removed = answer::remove(&ctx.client, namespace, name, &annotations).await?;
+    let removed = answer::remove(&ctx.client, &handler, &annotations).await?;
     // Deleted meanwhile: there is nothing to report on any more.
     Ok(removed.unwrap_or(handler))
 }

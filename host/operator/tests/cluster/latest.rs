@@ -75,7 +75,8 @@ async fn latest_is_reported_where_nobody_says_that_it_may_restart() {
     let digest = registry.repush("web", "latest");
     let message = condition(&stage, "web", "UpToDate", "False", "UpdateAvailable").await;
     assert!(message.contains(&format!("app: latest@{}", &digest[..19])), "{message}");
-    assert!(message.contains("restart the Deployment yourself, or set latest to Update"), "{message}");
+    let command = format!("k8supdater approve {}/web app=latest@{digest}", stage.namespace);
+    assert!(message.contains(&command), "{message}");
     more_checks(&mut stage, 2).await;
     assert_eq!((generation(&stage, "web").await, stage.count_events("web", "UpdateAvailable").await), (1, 1));
 

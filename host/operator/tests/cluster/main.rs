@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
+/// What people say to what is offered: by annotations, by the command line, twice, too late, and while the operator is killed.
+mod answers;
 /// Channels: who is told what, how often, and what becomes of it if they do not listen.
 mod channels;
 /// Tags that the spec lets count, and those that it does not.

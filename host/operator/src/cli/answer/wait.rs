@@ -1,0 +1,159 @@
+//! Looks on until what was approved is rolled out.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use kube::{Client, ResourceExt};
+use tokio::time::sleep;
+
+use super::{AnswerCommandError, say};
+use crate::answer::{self, Answer, Choice};
+use crate::api::VersioningHandler;
+use crate::api::conditions::{READY, ROLLOUT_HEALTHY};
+use crate::api::versioning_handler::{ContainerStatus, UpdatePhase};
+use crate::cli::name::HandlerName;
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How far an approval is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It goes on.
+    Going(&'static str),
+    /// All pods run it.
+    Finished,
+    /// It did not come to that.
+    Ended(String),
+}
+
+/// Waits for the rollout of each of `choices`, which were approved when the handler was as in `before`, and says how far they are. They
+/// are of containers that are named.
+pub(super) async fn wait(
+    client: &Client,
+    name: &HandlerName,
+    before: &VersioningHandler,
+    choices: &[Choice],
+    patience: Duration,
+) -> Result<ExitCode, AnswerCommandError> {
+    let deadline = Instant::now() + patience;
+    let mut said: Vec<Option<Stage>> = vec![None; choices.len()];
+    loop {
+        let handler = answer::read(client, &name.namespace, &name.name).await?;
+        for (choice, said) in choices.iter().zip(&mut said) {
+            let stage = stage(before, &handler, choice);
+            if said.as_ref() != Some(&stage) {
+                match &stage {
+                    Stage::Going(what) => say(&format!("{}: {what}", choice.offer()))?,
+                    Stage::Finished => say(&format!("{}: all pods run it", choice.offer()))?,
+                    Stage::Ended(why) => say(&format!("{}: {why}", choice.offer()))?,
+                }
+                *said = Some(stage);
+            }
+        }
+        if !said.iter().any(|said| matches!(said, Some(Stage::Going(_)))) {
+            let is_good = said.iter().all(|said| *said == Some(Stage::Finished));
+            return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        if Instant::now() >= deadline {
+            let why = message(&handler, READY, "False").map(|why| format!(": {why}")).unwrap_or_default();
+            say(&format!("it is not finished after {}{why}", answer::as_duration(patience)))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// How far the approval of `choice` is, which is not an update that was there `before`.
+fn stage(before: &VersioningHandler, now: &VersioningHandler, choice: &Choice) -> Stage {
+    let is_it = |given: &Choice| {
+        given.answer == Answer::Approve && given.tag == choice.tag && given.container == choice.container
+    };
+    if answer::parse(now.annotations()).choices.iter().any(is_it) {
+        return Stage::Going("waits for the operator");
+    }
+    let container = container(now, choice);
+    let is_approved =
+        |container: &ContainerStatus| container.approved.as_ref().is_some_and(|approved| approved.tag == choice.tag);
+    let known = self::container(before, choice).and_then(|container| container.update.as_ref());
+    let update = container.and_then(|container| container.update.as_ref());
+    let update =
+        update.filter(|update| update.is_to(&choice.tag) && known.is_none_or(|known| known.started != update.started));
+    match update.map(|update| update.phase) {
+        Some(UpdatePhase::Finished) => Stage::Finished,
+        Some(UpdatePhase::RollingOut) => Stage::Going("is rolled out"),
+        Some(UpdatePhase::Failed) => {
+            let why = message(now, ROLLOUT_HEALTHY, "False").map(|why| format!(": {why}")).unwrap_or_default();
+            Stage::Ended(format!("the rollout failed{why}"))
+        }
+        Some(UpdatePhase::Overtaken) => Stage::Ended("somebody else has changed the container meanwhile".to_owned()),
+        Some(UpdatePhase::Announced) | None if container.is_some_and(is_approved) => Stage::Going("is applied"),
+        Some(UpdatePhase::Announced) | None => {
+            let name = now.name_any();
+            Stage::Ended(format!("it was not applied; \"kubectl events --for versioninghandler/{name}\" says why"))
+        }
+    }
+}
+
+fn container<'a>(handler: &'a VersioningHandler, choice: &Choice) -> Option<&'a ContainerStatus> {
+    let containers = handler.status.as_ref()?.containers.iter();
+    containers.into_iter().find(|container| Some(&container.name) == choice.container.as_ref())
+}
+
+/// The message of a condition, if it has this status.
+fn message(handler: &VersioningHandler, kind: &str, status: &str) -> Option<String> {
+    let conditions = &handler.status.as_ref()?.conditions;
+    let found = conditions.iter().find(|condition| condition.type_ == kind && condition.status == status);
+    found.map(|condition| condition.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn handler(annotations: &Value, more: &Value) -> VersioningHandler {
+        let mut container = json!({"name": "app", "image": "app:1.0", "decision": "None"});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(json!({
+            "apiVersion": "k8supdater.dev/v1", "kind": "VersioningHandler",
+            "metadata": {"name": "web", "namespace": "team-a", "annotations": annotations},
+            "spec": {"deployment": "web", "containerregistry": "oci"},
+            "status": {"containers": [container]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_approval_is_followed_to_its_end() {
+        let update = |phase: &str, started: u32| {
+            let started = format!("1970-01-01T00:00:{started:02}Z");
+            json!({"update": {"from": "app:1.0", "to": "app:2.0", "phase": phase, "started": started}})
+        };
+        let (none, approved) =
+            (json!({}), json!({"approved": {"tag": "2.0", "by": "ada", "at": "1970-01-01T00:00:00Z"}}));
+        let check = |annotations: &Value, before: &Value, now: &Value, expected: &str| {
+            let choice = Choice::new("app=2.0", Answer::Approve).unwrap();
+            let found = match stage(&handler(&none, before), &handler(annotations, now), &choice) {
+                Stage::Going(what) => what.to_owned(),
+                Stage::Finished => "finished".to_owned(),
+                Stage::Ended(why) => why,
+            };
+            assert!(found.contains(expected), "{found} instead of {expected}: {annotations} {now}");
+        };
+        check(&json!({"k8supdater.dev/approve": "app=2.0"}), &none, &none, "waits for the operator");
+        check(&none, &none, &approved, "is applied");
+        check(&none, &none, &update("RollingOut", 1), "is rolled out");
+        check(&none, &none, &update("Finished", 1), "finished");
+        check(&none, &none, &update("Failed", 1), "the rollout failed");
+        check(&none, &none, &update("Overtaken", 1), "somebody else");
+        check(&none, &none, &none, "it was not applied");
+        // What stood there before is another story.
+        check(&none, &update("Finished", 1), &update("Finished", 1), "it was not applied");
+        check(&none, &update("Finished", 1), &update("RollingOut", 2), "is rolled out");
+        let mut both = update("Finished", 1);
+        both.as_object_mut().unwrap().extend(approved.as_object().unwrap().clone());
+        check(&none, &update("Finished", 1), &both, "is applied");
+    }
+}
