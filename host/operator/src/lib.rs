@@ -25,6 +25,8 @@
 //!
 //! # The rooms, in reading order
 //!
+//! What people answer in a chat comes in through [`bot`], in the one replica that holds the [`lease`].
+//!
 //! The pure rules live in [`k8supdater_core`], the sandbox in [`k8supdater_runtime`], the way out in [`k8supdater_egress`]. Plugins have
 //! a loop of their own, which reads like the first: [`plugin`].
 
@@ -43,6 +45,9 @@ pub mod registry;
 pub mod workload;
 
 pub mod notify;
+
+pub mod bot;
+pub mod lease;
 
 pub mod failure;
 pub mod telemetry;

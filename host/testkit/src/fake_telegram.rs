@@ -13,13 +13,14 @@ mod updates;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Seen;
 use crate::server::Server;
 use chat::Chat;
 pub use chat::TelegramUser;
 pub use message::{TelegramButton, TelegramEntity, TelegramMessage};
+use parameters::Parameters;
 use updates::Updates;
 
 /// What a request is about.
@@ -140,6 +141,22 @@ impl FakeTelegram {
     /// A group that everybody can find as `@name`.
     pub fn add_public(&self, id: i64, title: &str, name: &str) {
         self.add(Chat::public(id, title, name));
+    }
+
+    /// Writes a message as the bot itself would by `sendMessage`, in HTML and with a row of buttons (label, what it hands back), and gives
+    /// its identifier.
+    ///
+    /// # Panics
+    /// When Telegram would refuse it.
+    pub fn post(&self, chat: i64, html: &str, buttons: &[(&str, &str)]) -> i64 {
+        let button = |(label, data): &(&str, &str)| json!({"text": label, "callback_data": data});
+        let row: Vec<Value> = buttons.iter().map(button).collect();
+        let keyboard = json!({"inline_keyboard": [row]});
+        let asked = json!({"chat_id": chat, "text": html, "parse_mode": "HTML", "reply_markup": keyboard});
+        self.server.with(|state| {
+            let sent = state.send(&Parameters::from(asked)).unwrap_or_else(|refusal| panic!("{refusal}: {html}"));
+            sent["message_id"].as_i64().expect("messages have numbers")
+        })
     }
 
     /// What the bot has written so far and how it looks now, in order.

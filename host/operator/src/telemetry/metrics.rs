@@ -18,6 +18,8 @@ pub struct Metrics {
     plugin_loads: Counter,
     plugin_refusals: Family<Reason, Counter>,
     requests: Family<RequestOutcome, Counter>,
+    bot_presses: Family<Outcome, Counter>,
+    bot_failures: Family<Reason, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -49,6 +51,8 @@ impl Default for Metrics {
             plugin_loads: Counter::default(),
             plugin_refusals: Family::default(),
             requests: Family::default(),
+            bot_presses: Family::default(),
+            bot_failures: Family::default(),
         };
         metrics.register();
         metrics
@@ -83,6 +87,16 @@ impl Metrics {
             "requests",
             "Requests made for plugins, by outcome: 2xx, 3xx, 4xx, 5xx, revalidated, denied, failed",
             self.requests.clone(),
+        );
+        registry.register(
+            "bot_presses",
+            "Buttons pressed in chats, by outcome: decided, repeated, refused, gone, failed, unreadable",
+            self.bot_presses.clone(),
+        );
+        registry.register(
+            "bot_failures",
+            "Requests of bots that came to nothing, by reason",
+            self.bot_failures.clone(),
         );
     }
 
@@ -136,6 +150,16 @@ impl Metrics {
     /// A request was made for a plugin, or denied.
     pub fn request(&self, outcome: &'static str) {
         self.requests.get_or_create(&RequestOutcome { outcome }).inc();
+    }
+
+    /// Somebody pressed a button in a chat. The outcome is a word that [`Metrics::register`] names.
+    pub fn bot_pressed(&self, outcome: &'static str) {
+        self.bot_presses.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A bot asked in vain.
+    pub fn bot_failed(&self, reason: &'static str) {
+        self.bot_failures.get_or_create(&Reason { reason }).inc();
     }
 
     /// All metrics in the `OpenMetrics` text format, which Prometheus reads.

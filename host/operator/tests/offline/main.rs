@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking, helpers of tests too")]
 
+/// The conversation in a chat, with a Bot API that follows the wire format: who may answer, once only, and all that can go wrong.
+mod bot;
 /// `k8supdater check` on a registry that speaks the wire format, with the shipped components.
 mod check;
 /// Which tag is chosen from realistic lists, by the real parsers and the real rules.

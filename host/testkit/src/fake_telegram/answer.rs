@@ -113,7 +113,7 @@ impl State {
         done.map_err(|description| Refusal(StatusCode::BAD_REQUEST, format!("Bad Request: {description}")))
     }
 
-    fn send(&mut self, asked: &Parameters) -> Result<Value, String> {
+    pub(super) fn send(&mut self, asked: &Parameters) -> Result<Value, String> {
         let chat = self.chat_of(asked)?;
         let thread = asked.integer("message_thread_id");
         if thread.is_some_and(|thread| !self.chats[chat].has_thread(thread)) {

@@ -8,6 +8,13 @@ use crate::Seen;
 #[derive(Debug)]
 pub(super) struct Parameters(Map<String, Value>);
 
+impl From<Value> for Parameters {
+    /// Those of a JSON body.
+    fn from(body: Value) -> Self {
+        Self(serde_json::from_value(body).unwrap_or_default())
+    }
+}
+
 impl Parameters {
     /// Those of a request. A body that cannot be read has none.
     pub(super) fn of<P>(asked: &Seen<P>) -> Self {
