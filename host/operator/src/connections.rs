@@ -65,6 +65,25 @@ pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, Con
     })?)
 }
 
+/// The client for the bots that listen, each of which holds one of its places all the time.
+///
+/// # Errors
+/// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
+pub fn bots(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
+    const MOST_BOTS: usize = 256;
+    let metrics = Arc::clone(metrics);
+    Ok(Egress::new(Options {
+        extra_authorities: extra_authorities(config)?,
+        proxy: config.proxy.clone(),
+        observer: Some(Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()))),
+        per_origin: MOST_BOTS,
+        total: MOST_BOTS,
+        // Nothing that bots are told comes again.
+        kept_bytes: 0,
+        ..Options::default()
+    })?)
+}
+
 /// What sends mails, if there is a mail server. Connects to nothing yet.
 ///
 /// It goes to the mail server directly: the HTTP proxy is for HTTP.

@@ -15,12 +15,13 @@
 
 mod channel;
 mod delivery;
+mod offers;
 mod plan;
 mod record;
 mod standing;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +38,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::api::notices::NoticeOptions;
-use crate::api::versioning_handler::VersioningHandler;
+use crate::api::versioning_handler::{Settings, VersioningHandler};
 use crate::config::Config;
 use crate::credentials;
 use crate::exchange::{self, Ways};
@@ -52,7 +52,7 @@ use plan::{Circumstances, Plan};
 use standing::Standing;
 
 pub use delivery::Place;
-pub use wire::Button;
+pub use offers::{Offers, bots};
 
 /// How long a stopping operator waits for what is being sent. Shorter than the time that everything has to stop in.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,16 +120,7 @@ impl Context {
     }
 
     fn channels(&self, handler: &VersioningHandler) -> (Vec<Channel>, Vec<String>) {
-        let notifiers = self.plugins.notifiers();
-        let mut told: BTreeMap<String, NoticeOptions> =
-            notifiers.iter().map(|serving| (serving.name.clone(), serving.notices().clone())).collect();
-        // A plugin that lacks settings is no channel by itself, but what it says of notices counts for handlers that complete it.
-        for entry in handler.spec.notifiers.iter().flatten() {
-            if let Ok(serving) = self.plugins.serving(&entry.plugin, PluginKind::Notifier) {
-                told.entry(entry.plugin.clone()).or_insert_with(|| serving.notices().clone());
-            }
-        }
-        channels(handler.spec.notifiers.as_deref(), &told)
+        channels_of(&self.plugins, handler)
     }
 
     /// The plan for `handler`; with `is_ending` nothing is begun any more, and what has ended is written down.
@@ -204,10 +195,21 @@ impl Context {
             let own = credentials::of_channel(&self.client, namespace, reference, &serving, &scope).await?;
             scope = serving.scope_for_notices(&settings, own);
         }
-        let notice = wire::notice(message, false);
+        let can_answer = channel.secret.is_none() && offers::listens(&serving, &settings);
+        let notice = wire::notice(message, can_answer.then_some(channel.name.as_str()));
         let ways = Ways { egress: &self.egress, mailer: self.mailer.as_ref() };
         Ok(exchange::notify(&serving.component, ways, &scope, &notice, &settings).await?)
     }
+}
+
+/// The channels of a handler, and the names that it gives to more than one.
+fn channels_of(plugins: &Plugins, handler: &VersioningHandler) -> (Vec<Channel>, Vec<String>) {
+    let own = handler.spec.notifiers.as_deref();
+    let notifiers = plugins.notifiers();
+    // A plugin that lacks settings is no channel by itself, but what it says of notices counts for handlers that complete it.
+    let told = notifiers.iter().filter(|serving| own.is_some() || serving.settings(&Settings::new()).is_ok());
+    let told = told.map(|serving| (serving.name.clone(), serving.notices().clone())).collect();
+    channels(own, &told)
 }
 
 /// Looks at one handler, writes down what is to be sent for it, and has it sent.

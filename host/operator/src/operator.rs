@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8supdater_egress::Client as Egress;
 use k8supdater_runtime::{Engine, EngineOptions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::Controller;
@@ -21,9 +22,11 @@ use tracing::{debug, info, warn};
 
 use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::VersioningHandler;
+use crate::bot;
 use crate::config::Config;
 use crate::connections::{self, ConnectError};
 use crate::failure::chain;
+use crate::lease;
 use crate::nodes::Nodes;
 use crate::notify;
 use crate::plugin::{self, Plugins};
@@ -79,6 +82,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
     let mailer = connections::mailer(&config)?;
+    let bots = connections::bots(&config, &metrics)?;
     let engine = Engine::new(EngineOptions {
         cache_dir: config.cache_dir.clone(),
         cache_key_file: config.cache_key_file.clone(),
@@ -106,8 +110,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
         wait_for_plugins(known_plugins, &plugins).await;
         let registries = Arc::new(Registries::new(egress.clone()));
         let nodes = Arc::new(Nodes::new(client.clone()));
-        let scopes = scopes(&config);
-        for namespace in scopes {
+        let mut known_handlers = Vec::new();
+        for namespace in scopes(&config) {
             let deployments = watcher(scoped::<Deployment>(&client, namespace.as_deref()), watcher::Config::default());
             let deployments = watched(deployments.modify(workload::strip));
             let context = Arc::new(Context {
@@ -130,11 +134,22 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
             );
             let (handlers, changed) = watched_handlers(&client, namespace.as_deref(), Arc::clone(&notices));
             let known = handlers.known.store.clone();
+            known_handlers.push(known.clone());
             let all = spawn_handler_loop(&mut tasks, handlers, deployments, context, stopping.clone());
             spawn_notice_loop(&mut tasks, known, changed, ended, notices, stopping.clone());
             all.handlers.wait_until_listed().await;
             all.deployments.wait_until_listed().await;
         }
+        let offers = notify::Offers::new(client.clone(), Arc::clone(&plugins), known_handlers);
+        let conversation = Conversation {
+            client: client.clone(),
+            config: config.clone(),
+            egress: bots,
+            offers,
+            plugins: Arc::clone(&plugins),
+            metrics: Arc::clone(&metrics),
+        };
+        spawn_bot(&mut tasks, conversation, stopping.clone());
         ready.send_replace(true);
         info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "ready");
         future::pending::<()>().await;
@@ -386,6 +401,67 @@ fn spawn_notice_loop(
         run.await;
         notify::finish(&for_the_end).await;
     });
+}
+
+/// Name of the lease of the one replica whose bots listen.
+const BOT_LEASE: &str = "k8supdater-bot";
+
+/// Listens for answers in chats, as long as there are bots.
+fn spawn_bot(
+    tasks: &mut JoinSet<()>,
+    Conversation { client, config, egress, offers, plugins, metrics }: Conversation,
+    stopping: CancellationToken,
+) {
+    let (bots, known) = watch::channel(notify::bots(&plugins));
+    let (held, is_held) = watch::channel(false);
+    let mut changes = plugins.changes();
+    let stops = stopping.clone();
+    tasks.spawn(async move {
+        while let Some(Ok(())) = stops.run_until_cancelled(changes.changed()).await {
+            bots.send_replace(notify::bots(&plugins));
+        }
+    });
+    let claim = lease::Claim { namespace: config.namespace, name: BOT_LEASE.to_owned(), identity: config.instance };
+    tasks.spawn(hold_while_there_are_bots(client, claim, known.clone(), held, stopping.clone()));
+    let context = bot::Context {
+        client: egress,
+        bots: known,
+        is_held,
+        offers: Arc::new(offers),
+        metrics,
+        pace: bot::Pace::default(),
+    };
+    tasks.spawn(bot::run(context, stopping));
+}
+
+/// What a conversation with people needs.
+struct Conversation {
+    client: Client,
+    config: Config,
+    egress: Egress,
+    offers: notify::Offers,
+    plugins: Arc<Plugins>,
+    metrics: Arc<Metrics>,
+}
+
+/// Keeps the lease, but only as long as there are bots: a cluster without any is not written to.
+async fn hold_while_there_are_bots(
+    client: Client,
+    claim: lease::Claim,
+    mut bots: watch::Receiver<Vec<bot::Bot>>,
+    held: watch::Sender<bool>,
+    stopping: CancellationToken,
+) {
+    while let Some(Ok(_)) = stopping.run_until_cancelled(bots.wait_for(|bots| !bots.is_empty())).await {
+        let ends = stopping.child_token();
+        let keep = lease::keep(client.clone(), claim.clone(), held.clone(), ends.clone());
+        let watch = async {
+            // The sender lives as long as the plugins do; without it the operator ends, too.
+            let _ = ends.run_until_cancelled(bots.wait_for(Vec::is_empty)).await;
+            ends.cancel();
+        };
+        future::join(keep, watch).await;
+    }
 }
 
 fn spawn_handler_loop(

@@ -29,7 +29,6 @@ use tracing::{info, warn};
 
 use crate::api::conditions::shorten;
 use crate::api::plugin::Plugin;
-use crate::api::versioning_handler::Settings;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::telemetry::metrics::Metrics;
@@ -226,14 +225,11 @@ impl Plugins {
         Ok(Arc::clone(serving))
     }
 
-    /// The notifiers that serve and need no more settings than their Plugin objects give them, in the order of their names.
+    /// The notifiers that serve, in the order of their names.
     pub fn notifiers(&self) -> Vec<Arc<Serving>> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let serving = entries.values().filter_map(|entry| entry.serving.as_ref());
-        let is_channel = |serving: &&Arc<Serving>| {
-            serving.component.kind() == Kind::Notifier && serving.settings(&Settings::new()).is_ok()
-        };
-        serving.filter(is_channel).cloned().collect()
+        serving.filter(|serving| serving.component.kind() == Kind::Notifier).cloned().collect()
     }
 
     /// Changes whenever what serves does.

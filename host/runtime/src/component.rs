@@ -96,6 +96,14 @@ impl Component {
     pub fn settings(&self, given: &Value) -> Result<String, SettingsError> {
         self.loaded.schema.apply(given)
     }
+
+    /// The same for a part of the settings, in which what is required may be missing because somebody else will give it.
+    ///
+    /// # Errors
+    /// Names everything else that the schema does not allow.
+    pub fn part_of_settings(&self, given: &Value) -> Result<String, SettingsError> {
+        self.loaded.schema.apply_part(given)
+    }
 }
 
 impl fmt::Debug for Component {

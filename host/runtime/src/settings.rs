@@ -42,6 +42,25 @@ impl Schema {
     /// # Errors
     /// Names everything that the schema does not allow.
     pub(crate) fn apply(&self, given: &Value) -> Result<String, SettingsError> {
+        self.check(given, |_| true)
+    }
+
+    /// The same, but properties may be missing: somebody else will give them.
+    ///
+    /// # Errors
+    /// Names everything else that the schema does not allow.
+    pub(crate) fn apply_part(&self, given: &Value) -> Result<String, SettingsError> {
+        let is_missing = |err: &jsonschema::ValidationError<'_>| {
+            matches!(err.kind(), ValidationErrorKind::Required { .. }) && err.instance_path().to_string().is_empty()
+        };
+        self.check(given, |err| !is_missing(err))
+    }
+
+    fn check(
+        &self,
+        given: &Value,
+        counts: impl Fn(&jsonschema::ValidationError<'_>) -> bool,
+    ) -> Result<String, SettingsError> {
         let mut settings = given.clone();
         if let Some(object) = settings.as_object_mut() {
             for (name, default) in &self.defaults {
@@ -53,7 +72,8 @@ impl Schema {
             let message = unexpected(&err, settings.pointer(&pointer)).unwrap_or_else(|| err.to_string());
             Violation { pointer, message: shorten(&message) }
         };
-        let mut violations: Vec<Violation> = self.validator.iter_errors(&settings).map(violation).collect();
+        let mut violations: Vec<Violation> =
+            self.validator.iter_errors(&settings).filter(counts).map(violation).collect();
         if violations.is_empty() {
             return Ok(settings.to_string());
         }
@@ -172,5 +192,24 @@ mod tests {
         check(json!({"$ref": "file:///etc/hostname"}), "file:");
         // Look-around needs backtracking.
         check(json!({"pattern": "(?=a)a"}), "(?=a)a");
+    }
+
+    #[test]
+    fn a_part_of_the_settings_may_lack_what_others_give_but_holds_nothing_wrong() {
+        let schema = json!({
+            "required": ["to"], "additionalProperties": false,
+            "properties": {"to": {"type": "string"}, "how": {"type": "object", "required": ["fast"], "default": {"fast": true}}},
+        });
+        let schema = Schema::compile(&schema).unwrap();
+        let check = |given: Value, whole: bool, part: bool| {
+            let found = (schema.apply(&given).is_ok(), schema.apply_part(&given).is_ok());
+            assert_eq!(found, (whole, part), "{given}");
+        };
+        check(json!({"to": "x"}), true, true);
+        check(json!({}), false, true);
+        check(json!({"to": 1}), false, false);
+        check(json!({"two": "x"}), false, false);
+        check(json!({"how": {}}), false, false);
+        assert_eq!(schema.apply_part(&json!({})).unwrap(), r#"{"how":{"fast":true}}"#);
     }
 }

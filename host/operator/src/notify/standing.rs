@@ -55,19 +55,16 @@ impl Standing {
     /// How things stand with `handler`, of which people know the `told` state. Checks count as failing when they have failed for
     /// `failing_after`.
     pub(super) fn of(handler: &VersioningHandler, failing_after: Duration, now: Timestamp) -> Self {
-        let reference = Handler {
-            namespace: handler.namespace().unwrap_or_default(),
-            name: handler.name_any(),
-            uid: handler.uid().unwrap_or_default(),
-        };
+        let reference = reference(handler);
         let look = Look { handler, reference: &reference, now };
         let status = handler.status.clone().unwrap_or_default();
         let (check, failing_at) = look.check(&status, failing_after);
+        let awake = status.containers.iter().filter(|container| snoozed_until(container, now).is_none());
         let woken_at = status.containers.iter().filter_map(|container| snoozed_until(container, now));
         Self {
             lifecycle: look.lifecycle(),
             rollouts: status.containers.iter().filter_map(|container| look.rollout(&status, container)).collect(),
-            offers: status.containers.iter().filter_map(|container| look.offer(container)).collect(),
+            offers: awake.filter_map(|container| look.offer(container)).collect(),
             overtaken: status.containers.iter().filter(|it| is_overtaken(it)).map(|it| it.name.clone()).collect(),
             check,
             is_suspended: handler.spec.suspend,
@@ -138,6 +135,25 @@ impl Standing {
                 }
             }
         }
+    }
+}
+
+/// What `handler` offers at present, whoever wants to hear of it, with the container and the tag.
+pub(super) fn offers(handler: &VersioningHandler, now: Timestamp) -> Vec<(Notice, String, String)> {
+    let reference = reference(handler);
+    let look = Look { handler, reference: &reference, now };
+    let containers = handler.status.iter().flat_map(|status| &status.containers);
+    let offer = |container: &ContainerStatus| {
+        Some((look.offer(container)?, container.name.clone(), container.reported.clone()?))
+    };
+    containers.filter_map(offer).collect()
+}
+
+fn reference(handler: &VersioningHandler) -> Handler {
+    Handler {
+        namespace: handler.namespace().unwrap_or_default(),
+        name: handler.name_any(),
+        uid: handler.uid().unwrap_or_default(),
     }
 }
 
@@ -220,12 +236,9 @@ impl Look<'_> {
         })
     }
 
-    /// What waits for a human to decide about a container, who does not want to hear of it later.
+    /// What waits for a human to decide about a container.
     fn offer(&self, container: &ContainerStatus) -> Option<Notice> {
         let to = container.reported.clone()?;
-        if snoozed_until(container, self.now).is_some() {
-            return None;
-        }
         Some(Notice {
             container: Some(container.name.clone()),
             image: name(&container.image),

@@ -93,7 +93,7 @@ impl Serving {
     }
 
     /// The Plugin object's own settings with defaults filled in.
-    pub(super) fn own_settings(&self) -> Value {
+    pub(crate) fn own_settings(&self) -> Value {
         // They were allowed when this began to serve.
         own_settings(&self.component, &self.settings).unwrap_or_default()
     }
@@ -142,13 +142,14 @@ impl Serving {
     }
 }
 
-/// The settings of a Plugin object, checked against the component's schema, with defaults filled in.
+/// The settings of a Plugin object, checked against the component's schema, with defaults filled in. What handlers have to give may be
+/// missing.
 ///
 /// # Errors
 /// Names every setting that the schema does not allow.
 pub(super) fn own_settings(component: &Component, settings: &Settings) -> Result<Value, SettingsError> {
     let object = settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    component.settings(&Value::Object(object)).map(|text| serde_json::from_str(&text).unwrap_or_default())
+    component.part_of_settings(&Value::Object(object)).map(|text| serde_json::from_str(&text).unwrap_or_default())
 }
 
 /// The limits that `plugin` sets, with the runtime's defaults for the others.
