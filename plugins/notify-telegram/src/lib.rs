@@ -12,7 +12,7 @@ mod request;
 mod settings;
 
 pub use conversation::{State, Telegram};
-pub use settings::{ChatId, Settings};
+pub use settings::{Approvers, ChatId, Settings};
 
 k8supdater_plugin::export!(notifier: Telegram, manifest: "plugin.json");
 

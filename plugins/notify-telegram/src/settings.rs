@@ -23,6 +23,26 @@ pub struct Settings {
     /// Where the Bot API is, without `/bot`; for a local Bot API server. It may have a path.
     #[serde(default = "api_url")]
     pub api_url: String,
+    /// Who may press the buttons. That is for the operator, whose bot hears of it; nothing here depends on it.
+    #[serde(default)]
+    pub approvers: Approvers,
+}
+
+/// Who may press the buttons.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Approvers {
+    /// The users with these numbers.
+    Users(Vec<u64>),
+    /// `*`: everybody in the chat.
+    Everybody(String),
+}
+
+impl Default for Approvers {
+    /// Nobody, but for the person whose private chat it is.
+    fn default() -> Self {
+        Self::Users(Vec::new())
+    }
 }
 
 /// A number, which is negative for groups and channels, or the name of a public channel with an `@` before it.

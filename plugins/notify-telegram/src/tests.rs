@@ -98,6 +98,14 @@ fn settings_choose_chat_topic_sound_preview_and_server() {
     let local = r#"{"chatId": 1, "apiUrl": "http://bots.tools:8081/"}"#;
     let step = next::<Telegram>(&notice(), local, b"", vec![]).unwrap();
     assert_eq!(request(&step).unwrap().url, "http://bots.tools:8081/bot{slot:bot}/sendMessage");
+    for approvers in [r#""*""#, "[]", "[123456789, 11]"] {
+        let settings = format!(r#"{{"chatId": -100123, "approvers": {approvers}}}"#);
+        assert_eq!(
+            deliver(&notice(), &settings),
+            deliver(&notice(), CHAT),
+            "who may answer is the operator's business"
+        );
+    }
     let got = next::<Telegram>(&notice(), r#"{"chatId": 1, "apiUrl": "https://a.example/?"}"#, b"", vec![]);
     assert!(matches!(&got, Err(Error::InvalidSettings(why)) if why.starts_with("apiUrl")), "{got:?}");
 }
