@@ -361,11 +361,11 @@ fn watched_handlers(
     notices: Arc<notify::Context>,
 ) -> (Watched<Guarded<VersioningHandler>>, mpsc::UnboundedReceiver<Guarded<VersioningHandler>>) {
     let api: Api<Guarded<VersioningHandler>> = scoped(client, namespace);
-    let (changes, changed) = mpsc::unbounded_channel();
+    let (tell, changed) = mpsc::unbounded_channel();
     let handlers = watched_by(watcher(api, watcher::Config::default()), move |event| match event {
         watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
             // Nobody listens any more while the operator stops.
-            let _ = changes.send(handler.clone());
+            let _ = tell.send(handler.clone());
         }
         watcher::Event::Delete(handler) => {
             if let Ok(handler) = &handler.0 {
@@ -452,12 +452,14 @@ async fn hold_while_there_are_bots(
     held: watch::Sender<bool>,
     stopping: CancellationToken,
 ) {
-    while let Some(Ok(_)) = stopping.run_until_cancelled(bots.wait_for(|bots| !bots.is_empty())).await {
+    while stopping.run_until_cancelled(async { bots.wait_for(|bots| !bots.is_empty()).await.is_ok() }).await
+        == Some(true)
+    {
         let ends = stopping.child_token();
         let keep = lease::keep(client.clone(), claim.clone(), held.clone(), ends.clone());
         let watch = async {
             // The sender lives as long as the plugins do; without it the operator ends, too.
-            let _ = ends.run_until_cancelled(bots.wait_for(Vec::is_empty)).await;
+            ends.run_until_cancelled(async { bots.wait_for(Vec::is_empty).await.is_ok() }).await;
             ends.cancel();
         };
         future::join(keep, watch).await;

@@ -215,7 +215,15 @@ impl DeliveryError {
         match self {
             Self::Settings { .. } => outbox::Retry::OnChange,
             // Neither is a Secret watched in the namespaces of handlers, nor can a plugin that traps be seen to be better.
-            Self::Plugin(_) | Self::Credentials(_) => back_off,
+            Self::Plugin(_)
+            | Self::Credentials(_)
+            | Self::Exchange(
+                ExchangeError::Plugin(_)
+                | ExchangeError::Call(_)
+                | ExchangeError::TooManySteps
+                | ExchangeError::TooSlow
+                | ExchangeError::TooManyTags,
+            ) => back_off,
             Self::Exchange(ExchangeError::Notifier(error)) => match error {
                 PluginError::RateLimited(Some(seconds)) => {
                     outbox::Retry::After(Duration::from_secs(u64::from(*seconds)))
@@ -229,13 +237,6 @@ impl DeliveryError {
                 | PluginError::InvalidReply(_)
                 | PluginError::Other(_) => back_off,
             },
-            Self::Exchange(
-                ExchangeError::Plugin(_)
-                | ExchangeError::Call(_)
-                | ExchangeError::TooManySteps
-                | ExchangeError::TooSlow
-                | ExchangeError::TooManyTags,
-            ) => back_off,
         }
     }
 

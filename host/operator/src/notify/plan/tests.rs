@@ -200,7 +200,9 @@ fn whoever_is_told_of_a_new_handler_hears_what_happened_to_it_from_the_beginning
                 return kinds;
             }
             kinds.extend(sent.iter().map(|(_, dispatch)| dispatch.message.kind.to_string()));
-            sent.into_iter().for_each(|sent| world.ended(sent, None));
+            for sent in sent {
+                world.ended(sent, None);
+            }
         }
     };
     let mut young = World { now: 1_020, status: world.status.clone(), ..World::new(&["email"]) };
