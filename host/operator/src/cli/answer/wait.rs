@@ -95,8 +95,10 @@ fn stage(now: &VersioningHandler, awaited: &Awaited) -> Stage {
         return Stage::Going("waits for the operator");
     }
     let container = self::container(now, choice);
-    let is_approved =
-        |container: &ContainerStatus| container.approved.as_ref().is_some_and(|approved| approved.tag == choice.tag);
+    let approved = container.and_then(|container| container.approved.as_ref());
+    if approved.is_some_and(|approved| approved.tag == choice.tag) {
+        return Stage::Going("is applied");
+    }
     let update = container.and_then(|container| container.update.as_ref());
     let is_new = |started: &Time| last_update.as_ref().is_none_or(|last| last != started);
     let update = update.filter(|update| update.is_to(&choice.tag) && is_new(&update.started));
@@ -108,7 +110,6 @@ fn stage(now: &VersioningHandler, awaited: &Awaited) -> Stage {
             Stage::Ended(format!("the rollout failed{why}"))
         }
         Some(UpdatePhase::Overtaken) => Stage::Ended("somebody else has changed the container meanwhile".to_owned()),
-        Some(UpdatePhase::Announced) | None if container.is_some_and(is_approved) => Stage::Going("is applied"),
         Some(UpdatePhase::Announced) | None => {
             let name = now.name_any();
             Stage::Ended(format!("it was not applied; \"kubectl events --for versioninghandler/{name}\" says why"))
