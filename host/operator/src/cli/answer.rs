@@ -17,6 +17,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use thiserror::Error;
 
+use wait::Awaited;
+
 use super::name::{HandlerName, handler_name};
 use super::table::printable;
 use crate::answer::{self, Answer, AnswerError, Choice, Written};
@@ -163,11 +165,15 @@ async fn give(
         Some(by) => by.clone(),
         None => user(client).await.unwrap_or_else(|| THIS_PROGRAM.to_owned()),
     };
-    let mut is_refused = false;
+    let (mut is_refused, mut awaited) = (false, Vec::new());
     for choice in &choices {
         match answer::write(client, namespace, name, choice, &by).await? {
-            Written::New => say(&format!("{} is {} by {by}", choice.offer(), answer.participle()))?,
+            Written::New => {
+                awaited.push(Awaited::new(choice, &handler));
+                say(&format!("{} is {} by {by}", choice.offer(), answer.participle()))?;
+            }
             Written::Already { by, answer: given } => {
+                awaited.push(Awaited::known(choice));
                 is_refused |= given.annotation() != answer.annotation();
                 say(&format!("{} was {} by {by} already", choice.offer(), given.participle()))?;
             }
@@ -177,7 +183,7 @@ async fn give(
         return Ok(ExitCode::FAILURE);
     }
     match wait {
-        Some(patience) => wait::wait(client, &args.handler, &handler, &choices, patience).await,
+        Some(patience) => wait::wait(client, &args.handler, &awaited, patience).await,
         None => {
             say(&next(&args.handler, &handler, answer))?;
             Ok(ExitCode::SUCCESS)

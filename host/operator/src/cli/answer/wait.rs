@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Client, ResourceExt};
 use tokio::time::sleep;
 
@@ -27,21 +28,41 @@ enum Stage {
     Ended(String),
 }
 
-/// Waits for the rollout of each of `choices`, which were approved when the handler was as in `before`, and says how far they are. They
-/// are of containers that are named.
+/// An approval that is looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Awaited {
+    /// What was approved.
+    choice: Choice,
+    /// When the last update before it began. Of an approval that somebody else gave before, nobody knows: any update will do.
+    last_update: Option<Time>,
+}
+
+impl Awaited {
+    /// An approval that was given when the handler was as in `before`.
+    pub(super) fn new(choice: &Choice, before: &VersioningHandler) -> Self {
+        let update = container(before, choice).and_then(|container| container.update.as_ref());
+        Self { choice: choice.clone(), last_update: update.map(|update| update.started.clone()) }
+    }
+
+    /// An approval that was there already.
+    pub(super) fn known(choice: &Choice) -> Self {
+        Self { choice: choice.clone(), last_update: None }
+    }
+}
+
+/// Waits for the rollout of each of these approvals, and says how far they are.
 pub(super) async fn wait(
     client: &Client,
     name: &HandlerName,
-    before: &VersioningHandler,
-    choices: &[Choice],
+    approvals: &[Awaited],
     patience: Duration,
 ) -> Result<ExitCode, AnswerCommandError> {
     let deadline = Instant::now() + patience;
-    let mut said: Vec<Option<Stage>> = vec![None; choices.len()];
+    let mut said: Vec<Option<Stage>> = vec![None; approvals.len()];
     loop {
         let handler = answer::read(client, &name.namespace, &name.name).await?;
-        for (choice, said) in choices.iter().zip(&mut said) {
-            let stage = stage(before, &handler, choice);
+        for (awaited, said) in approvals.iter().zip(&mut said) {
+            let (stage, choice) = (stage(&handler, awaited), &awaited.choice);
             if said.as_ref() != Some(&stage) {
                 match &stage {
                     Stage::Going(what) => say(&format!("{}: {what}", choice.offer()))?,
@@ -64,21 +85,23 @@ pub(super) async fn wait(
     }
 }
 
-/// How far the approval of `choice` is, which is not an update that was there `before`.
-fn stage(before: &VersioningHandler, now: &VersioningHandler, choice: &Choice) -> Stage {
+/// How far an approval is.
+fn stage(now: &VersioningHandler, awaited: &Awaited) -> Stage {
+    let Awaited { choice, last_update } = awaited;
     let is_it = |given: &Choice| {
         given.answer == Answer::Approve && given.tag == choice.tag && given.container == choice.container
     };
     if answer::parse(now.annotations()).choices.iter().any(is_it) {
         return Stage::Going("waits for the operator");
     }
-    let container = container(now, choice);
-    let is_approved =
-        |container: &ContainerStatus| container.approved.as_ref().is_some_and(|approved| approved.tag == choice.tag);
-    let known = self::container(before, choice).and_then(|container| container.update.as_ref());
+    let container = self::container(now, choice);
+    let approved = container.and_then(|container| container.approved.as_ref());
+    if approved.is_some_and(|approved| approved.tag == choice.tag) {
+        return Stage::Going("is applied");
+    }
     let update = container.and_then(|container| container.update.as_ref());
-    let update =
-        update.filter(|update| update.is_to(&choice.tag) && known.is_none_or(|known| known.started != update.started));
+    let is_new = |started: &Time| last_update.as_ref().is_none_or(|last| last != started);
+    let update = update.filter(|update| update.is_to(&choice.tag) && is_new(&update.started));
     match update.map(|update| update.phase) {
         Some(UpdatePhase::Finished) => Stage::Finished,
         Some(UpdatePhase::RollingOut) => Stage::Going("is rolled out"),
@@ -87,7 +110,6 @@ fn stage(before: &VersioningHandler, now: &VersioningHandler, choice: &Choice) -
             Stage::Ended(format!("the rollout failed{why}"))
         }
         Some(UpdatePhase::Overtaken) => Stage::Ended("somebody else has changed the container meanwhile".to_owned()),
-        Some(UpdatePhase::Announced) | None if container.is_some_and(is_approved) => Stage::Going("is applied"),
         Some(UpdatePhase::Announced) | None => {
             let name = now.name_any();
             Stage::Ended(format!("it was not applied; \"kubectl events --for versioninghandler/{name}\" says why"))
@@ -97,7 +119,7 @@ fn stage(before: &VersioningHandler, now: &VersioningHandler, choice: &Choice) -
 
 fn container<'a>(handler: &'a VersioningHandler, choice: &Choice) -> Option<&'a ContainerStatus> {
     let containers = handler.status.as_ref()?.containers.iter();
-    containers.into_iter().find(|container| Some(&container.name) == choice.container.as_ref())
+    containers.into_iter().find(|container| choice.container.as_ref().is_none_or(|name| *name == container.name))
 }
 
 /// The message of a condition, if it has this status.
@@ -135,7 +157,8 @@ mod tests {
             (json!({}), json!({"approved": {"tag": "2.0", "by": "ada", "at": "1970-01-01T00:00:00Z"}}));
         let check = |annotations: &Value, before: &Value, now: &Value, expected: &str| {
             let choice = Choice::new("app=2.0", Answer::Approve).unwrap();
-            let found = match stage(&handler(&none, before), &handler(annotations, now), &choice) {
+            let awaited = Awaited::new(&choice, &handler(&none, before));
+            let found = match stage(&handler(annotations, now), &awaited) {
                 Stage::Going(what) => what.to_owned(),
                 Stage::Finished => "finished".to_owned(),
                 Stage::Ended(why) => why,
@@ -152,6 +175,12 @@ mod tests {
         // What stood there before is another story.
         check(&none, &update("Finished", 1), &update("Finished", 1), "it was not applied");
         check(&none, &update("Finished", 1), &update("RollingOut", 2), "is rolled out");
+        let known = Awaited::known(&Choice::new("app=2.0", Answer::Approve).unwrap());
+        assert_eq!(
+            stage(&handler(&none, &update("Finished", 1)), &known),
+            Stage::Finished,
+            "approved by somebody else"
+        );
         let mut both = update("Finished", 1);
         both.as_object_mut().unwrap().extend(approved.as_object().unwrap().clone());
         check(&none, &update("Finished", 1), &both, "is applied");
