@@ -21,6 +21,8 @@ use tracing::{info, warn};
 use crate::failure::{Retry, chain};
 use state::{CONFIDENCE, PERIOD, Record, Sight, Step};
 
+/// Name of the Lease of the one replica that listens to [bots](crate::bot). The operator's rights are for this one only.
+pub const BOT: &str = "k8supdater-bot";
 /// Most time for one request; more would leave no time for another before the lease is lost.
 const REQUEST: Duration = Duration::from_secs(4);
 

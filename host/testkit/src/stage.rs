@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::config::Kubeconfig;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -15,7 +16,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::objects::{self, Packing};
-use crate::{Cluster, Operator, PATIENCE, Registry, eventually, rbac};
+use crate::{Cluster, Operator, PATIENCE, Registry, cluster, eventually, rbac};
+
+/// The file with the operator's rights, in the stage's directory.
+const KUBECONFIG: &str = "kubeconfig";
 
 /// Two new namespaces, one for the operator with its plugins and one that it watches, and the operator with its shipped rights on them.
 ///
@@ -46,7 +50,7 @@ impl Stage {
             (cluster.create_namespace(name).await, cluster.create_namespace(&format!("{name}-op")).await);
         let kubeconfig = rbac::grant(&cluster, &own_namespace, std::slice::from_ref(&namespace)).await;
         let directory = tempfile::tempdir().expect("a temporary directory can be created");
-        let path = directory.path().join("kubeconfig");
+        let path = directory.path().join(KUBECONFIG);
         let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig can be written");
         std::fs::write(&path, text).expect("a file can be written");
         let args = [
@@ -73,6 +77,15 @@ impl Stage {
         let watched: Vec<&str> = [&self.namespace].into_iter().chain(&self.others).map(String::as_str).collect();
         self.operator.set_flag("--watch-namespaces", &watched.join(","));
         other
+    }
+
+    /// A client with the rights that the operator is shipped with, and no others.
+    ///
+    /// # Panics
+    /// When the control plane is gone.
+    pub async fn operator_client(&self) -> kube::Client {
+        let kubeconfig = Kubeconfig::read_from(self.directory.path().join(KUBECONFIG));
+        cluster::client(&kubeconfig.expect("the stage has written it")).await
     }
 
     /// A directory for files of this test.

@@ -30,6 +30,8 @@ mod explain;
 mod hostile;
 /// Tags that move, such as `latest`, and images that are pinned to a digest.
 mod latest;
+/// One replica at a time: a Lease that is kept, given back and taken over.
+mod lease;
 /// What is left of the frontier: reported, and reported once.
 mod notices;
 /// Images for other machines than those that the cluster has.
