@@ -1,14 +1,17 @@
-//! The two ways out of this process: to the API server and to registries.
+//! The ways out of this process: to the API server, to registries and other services of plugins, and to Telegram for bots.
 
 use std::sync::Arc;
 
-use k8supdater_egress::{Client as Egress, Exchange, Options};
+use k8supdater_egress::{Client as Egress, Exchange, Observer, Options};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
 use crate::config::Config;
 use crate::telemetry::metrics::Metrics;
+
+/// Most requests of bots at a time: each has a poll under way, and answers now and then.
+const MOST_POLLS: usize = 1_024;
 
 /// Why there is no way out.
 #[derive(Debug, Error)]
@@ -53,6 +56,21 @@ fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError
 /// # Errors
 /// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
 pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
+    let metrics = Arc::clone(metrics);
+    let observer: Observer = Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()));
+    Ok(Egress::new(Options { observer: Some(observer), ..options(config)? })?)
+}
+
+/// The client for bots. A poll holds its place for as long as it lasts, and all bots poll the same origin: in the other client's places
+/// they would keep notices from being sent.
+///
+/// # Errors
+/// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
+pub fn bots(config: &Config) -> Result<Egress, ConnectError> {
+    Ok(Egress::new(Options { per_origin: MOST_POLLS, total: MOST_POLLS, ..options(config)? })?)
+}
+
+fn options(config: &Config) -> Result<Options, ConnectError> {
     let extra_authorities = match &config.ca_file {
         None => None,
         Some(path) => Some(
@@ -60,11 +78,5 @@ pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, Con
                 .map_err(|source| ConnectError::Authorities { path: path.display().to_string(), source })?,
         ),
     };
-    let metrics = Arc::clone(metrics);
-    Ok(Egress::new(Options {
-        extra_authorities,
-        proxy: config.proxy.clone(),
-        observer: Some(Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()))),
-        ..Options::default()
-    })?)
+    Ok(Options { extra_authorities, proxy: config.proxy.clone(), ..Options::default() })
 }
