@@ -1,14 +1,17 @@
-//! The ways out of this process: to the API server, to whatever plugins call, and to the mail server.
+//! The ways out of this process: to the API server, to whatever plugins call, to the mail server, and to Telegram for bots.
 
 use std::sync::Arc;
 
-use k8supdater_egress::{Client as Egress, Exchange, MailOptions, Mailer, Options};
+use k8supdater_egress::{Client as Egress, Exchange, MailOptions, Mailer, Observer, Options};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
 use crate::config::{Config, Email};
 use crate::telemetry::metrics::Metrics;
+
+/// Most requests of bots at a time: each has a poll under way, and answers now and then.
+const MOST_POLLS: usize = 1_024;
 
 /// Why there is no way out.
 #[derive(Debug, Error)]
@@ -57,31 +60,21 @@ fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError
 /// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
 pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
     let metrics = Arc::clone(metrics);
-    Ok(Egress::new(Options {
-        extra_authorities: extra_authorities(config)?,
-        proxy: config.proxy.clone(),
-        observer: Some(Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()))),
-        ..Options::default()
-    })?)
+    let observer: Observer = Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()));
+    Ok(Egress::new(Options { observer: Some(observer), ..options(config)? })?)
 }
 
-/// The client for the bots that listen, each of which holds one of its places all the time.
+/// The client for bots. A poll holds its place for as long as it lasts, and all bots poll the same origin: in the other client's places
+/// they would keep notices from being sent.
 ///
 /// # Errors
 /// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
-pub fn bots(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
-    const MOST_BOTS: usize = 256;
-    let metrics = Arc::clone(metrics);
-    Ok(Egress::new(Options {
-        extra_authorities: extra_authorities(config)?,
-        proxy: config.proxy.clone(),
-        observer: Some(Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()))),
-        per_origin: MOST_BOTS,
-        total: MOST_BOTS,
-        // Nothing that bots are told comes again.
-        kept_bytes: 0,
-        ..Options::default()
-    })?)
+pub fn bots(config: &Config) -> Result<Egress, ConnectError> {
+    Ok(Egress::new(Options { per_origin: MOST_POLLS, total: MOST_POLLS, ..options(config)? })?)
+}
+
+fn options(config: &Config) -> Result<Options, ConnectError> {
+    Ok(Options { extra_authorities: extra_authorities(config)?, proxy: config.proxy.clone(), ..Options::default() })
 }
 
 /// What sends mails, if there is a mail server. Connects to nothing yet.

@@ -82,7 +82,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
     let mailer = connections::mailer(&config)?;
-    let bots = connections::bots(&config, &metrics)?;
+    let bots = connections::bots(&config)?;
     let engine = Engine::new(EngineOptions {
         cache_dir: config.cache_dir.clone(),
         cache_key_file: config.cache_key_file.clone(),
@@ -403,9 +403,6 @@ fn spawn_notice_loop(
     });
 }
 
-/// Name of the lease of the one replica whose bots listen.
-const BOT_LEASE: &str = "k8supdater-bot";
-
 /// Listens for answers in chats, as long as there are bots.
 fn spawn_bot(
     tasks: &mut JoinSet<()>,
@@ -421,7 +418,7 @@ fn spawn_bot(
             bots.send_replace(notify::bots(&plugins));
         }
     });
-    let claim = lease::Claim { namespace: config.namespace, name: BOT_LEASE.to_owned(), identity: config.instance };
+    let claim = lease::Claim { namespace: config.namespace, name: lease::BOT.to_owned(), identity: config.instance };
     tasks.spawn(hold_while_there_are_bots(client, claim, known.clone(), held, stopping.clone()));
     let context = bot::Context {
         client: egress,
@@ -431,7 +428,10 @@ fn spawn_bot(
         metrics,
         pace: bot::Pace::default(),
     };
-    tasks.spawn(bot::run(context, stopping));
+    tasks.spawn(async move {
+        let _ends = has_talked.drop_guard();
+        bot::run(context, stopping).await;
+    });
 }
 
 /// What a conversation with people needs.
