@@ -419,7 +419,9 @@ fn spawn_bot(
         }
     });
     let claim = lease::Claim { namespace: config.namespace, name: lease::BOT.to_owned(), identity: config.instance };
-    tasks.spawn(hold_while_there_are_bots(client, claim, known.clone(), held, stopping.clone()));
+    // Whoever holds the lease next must not meet a poll of ours.
+    let has_talked = CancellationToken::new();
+    tasks.spawn(hold_while_there_are_bots(client, claim, known.clone(), held, has_talked.clone()));
     let context = bot::Context {
         client: egress,
         bots: known,

@@ -10,18 +10,18 @@ use tokio::time::sleep;
 use crate::scene::{condition, equal, image, more_checks, prepared, status};
 
 /// A chat of nobody else.
-const CHAT: i64 = -1_001_234_567_890;
+pub(crate) const CHAT: i64 = -1_001_234_567_890;
 const TOKEN: &str = "123456:bot-canary";
 
 /// Telegram with one group.
-async fn telegram() -> FakeTelegram {
+pub(crate) async fn telegram() -> FakeTelegram {
     let telegram = FakeTelegram::start(TOKEN).await;
     telegram.add_group(CHAT, "updates");
     telegram
 }
 
 /// Creates the Plugin `name` of the component notify-telegram, which writes to the group; `spec` says what is different.
-async fn plug_telegram(stage: &Stage, name: &str, telegram: &FakeTelegram, spec: &Value) {
+pub(crate) async fn plug_telegram(stage: &Stage, name: &str, telegram: &FakeTelegram, spec: &Value) {
     let secret = objects::secret(&format!("{name}-bot"), &[("token", TOKEN)]);
     stage.own_api::<Secret>().create(&PostParams::default(), &secret).await.unwrap();
     let grants = json!({
@@ -36,7 +36,7 @@ async fn plug_telegram(stage: &Stage, name: &str, telegram: &FakeTelegram, spec:
 }
 
 /// A stage with a registry and a running operator that tells a group.
-async fn told(name: &str, plugin: &Value) -> (Stage, FakeRegistry, FakeTelegram) {
+pub(crate) async fn told(name: &str, plugin: &Value) -> (Stage, FakeRegistry, FakeTelegram) {
     let registry = FakeRegistry::start().await;
     let mut stage = prepared(name, &[registry.origin()]).await;
     let telegram = telegram().await;
@@ -47,7 +47,7 @@ async fn told(name: &str, plugin: &Value) -> (Stage, FakeRegistry, FakeTelegram)
 }
 
 /// First lines of all messages that are about the handler, without the sign of the level and the handler.
-fn titles(telegram: &FakeTelegram, namespace: &str, handler: &str) -> Vec<String> {
+pub(crate) fn titles(telegram: &FakeTelegram, namespace: &str, handler: &str) -> Vec<String> {
     let prefix = format!("{namespace}/{handler}: ");
     let title = |text: String| {
         let first = text.lines().next().unwrap_or_default().to_owned();
@@ -57,7 +57,7 @@ fn titles(telegram: &FakeTelegram, namespace: &str, handler: &str) -> Vec<String
 }
 
 /// Waits until the titles of the handler's messages, without those about the handler itself, are these.
-async fn heard(stage: &Stage, telegram: &FakeTelegram, handler: &str, expected: &[&str]) {
+pub(crate) async fn heard(stage: &Stage, telegram: &FakeTelegram, handler: &str, expected: &[&str]) {
     heard_within(Duration::from_secs(30), stage, telegram, handler, expected).await;
 }
 
@@ -72,7 +72,7 @@ async fn heard_within(patience: Duration, stage: &Stage, telegram: &FakeTelegram
 }
 
 /// Waits until everything that is to be told has been.
-async fn settled(stage: &Stage, handler: &str) {
+pub(crate) async fn settled(stage: &Stage, handler: &str) {
     stage
         .eventually(&format!("nothing waits to be told of {handler}"), async || {
             let channels = status(stage, handler).await.notices.map(|notices| notices.channels).unwrap_or_default();
@@ -83,7 +83,7 @@ async fn settled(stage: &Stage, handler: &str) {
 }
 
 /// The repository as titles spell it.
-fn available(registry: &FakeRegistry, from: &str, to: &str) -> String {
+pub(crate) fn available(registry: &FakeRegistry, from: &str, to: &str) -> String {
     let image = registry.image("web", from);
     format!("{} {from} → {to} is available", image.rsplit_once(':').unwrap().0)
 }
@@ -255,8 +255,9 @@ async fn killed_while_it_sends_it_repeats_once_at_most_and_loses_nothing() {
     for moment in &moments {
         stage.deploy(&name(moment), &[("app", &registry.image("web", "1.0.0"))]).await;
     }
+    let namespace = stage.namespace.clone();
     let count = |moment: &u64| {
-        let titles = titles(&telegram, &stage.namespace, &name(moment));
+        let titles = titles(&telegram, &namespace, &name(moment));
         titles.iter().filter(|title| title.ends_with("2.0.0 is available")).count()
     };
     for moment in &moments {

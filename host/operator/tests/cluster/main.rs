@@ -18,6 +18,8 @@ mod choosing;
 mod concurrency;
 /// Deployments with several containers, and exceptions for some of them.
 mod containers;
+/// What people press in a chat, and what comes of it.
+mod conversation;
 /// Logins: whose they are, in which order they are tried, who gets to see them, and what is said when they are of no use.
 mod credentials;
 /// Docker Hub's own API: long listings, and as few requests as can be.
