@@ -124,11 +124,13 @@ impl ControlPlane {
 /// # Errors
 /// When it cannot be started, or a program ends by itself.
 pub fn run() -> Result<()> {
-    let mut control_plane = ControlPlane::start(&Programs::find_or_build()?)?;
+    let programs = Programs::find_or_build()?;
+    let mut control_plane = ControlPlane::start(&programs)?;
     println!("\nexport KUBECONFIG={}", control_plane.kubeconfig().display());
     println!("export K8SUPDATER_TEST_KUBECONFIG={}", control_plane.kubeconfig().display());
     println!("export K8SUPDATER_TEST_REGISTRY={}", control_plane.registry());
     println!("export K8SUPDATER_TEST_REGISTRY_PROGRAM={}", control_plane.registry_program().display());
+    println!("export K8SUPDATER_TEST_MAIL_PROGRAM={}", programs.path(Program::Mailpit)?.display());
     println!("\nlogs are in {}; Ctrl-C stops everything", control_plane.directory().display());
     loop {
         stop::sleep(Duration::from_secs(1))?;

@@ -2,7 +2,8 @@
 //!
 //! What needs no cluster comes first. The cluster is a real control plane that is started here; the tests learn where it is from
 //! `K8SUPDATER_TEST_KUBECONFIG` and `K8SUPDATER_TEST_REGISTRY`, and find the packed plugins by `K8SUPDATER_TEST_PLUGINS`. Tests that want a
-//! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names.
+//! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names; the same with mail servers and
+//! `K8SUPDATER_TEST_MAIL_PROGRAM`.
 
 use std::process::Command;
 
@@ -11,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::control_plane::ControlPlane;
 use crate::control_plane::look_up::Programs;
+use crate::control_plane::program::Program;
 use crate::step::Steps;
 use crate::{command, lint, operator, plugins, workspace};
 
@@ -102,9 +104,11 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
-    let Some(control_plane) = steps.run("control plane", || ControlPlane::start(&Programs::find_or_build()?))? else {
-        return Ok(());
-    };
+    let started = steps.run("control plane", || {
+        let programs = Programs::find_or_build()?;
+        Ok((ControlPlane::start(&programs)?, programs))
+    })?;
+    let Some((control_plane, programs)) = started else { return Ok(()) };
     if args.wants(Part::Deploy) {
         steps.run("deploy on the API server", || try_deploy(&control_plane))?;
     }
@@ -115,6 +119,7 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
             cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
             cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
             cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
+            cargo.env("K8SUPDATER_TEST_MAIL_PROGRAM", programs.path(Program::Mailpit)?);
             if !args.filter.is_empty() {
                 cargo.arg("--").args(&args.filter);
             }

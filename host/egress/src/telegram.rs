@@ -15,9 +15,9 @@ use k8supdater_core::origin::{Grants, Origin};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use teloxide_core::payloads::{AnswerCallbackQuery, EditMessageText, GetUpdates};
-use teloxide_core::requests::Payload;
-use teloxide_core::types::{AllowedUpdate, CallbackQueryId, ChatId, MessageId};
+use teloxide::payloads::{AnswerCallbackQuery, EditMessageText, GetUpdates};
+use teloxide::requests::Payload;
+use teloxide::types::{AllowedUpdate, CallbackQueryId, ChatId, MessageId};
 use url::Url;
 
 use crate::client::Client;

@@ -7,6 +7,7 @@
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
 //! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
 //! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
+//! - [`MailServer`] is a real mail server, in each of its three kinds of protection, which shows the mails that it got.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
 //!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons.
 //! - [`objects`] builds Deployments, handlers, plugins, ConfigMaps and Secrets.
@@ -21,9 +22,12 @@ mod fake_gitlab;
 mod fake_hub;
 mod fake_registry;
 mod fake_telegram;
+mod htpasswd;
 mod image;
+mod mail_server;
 mod operator;
 mod private_registry;
+mod process;
 mod rbac;
 mod registry;
 mod server;
@@ -40,6 +44,7 @@ pub use fake_telegram::{
     TelegramUser,
 };
 pub use image::Source;
+pub use mail_server::{MailMessage, MailMode, MailPart, MailServer};
 pub use operator::{Exit, Operator};
 pub use private_registry::{PrivateRegistry, TokenService};
 pub use registry::{IndexDigests, Registry};

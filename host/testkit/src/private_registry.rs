@@ -15,20 +15,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Registry;
+use crate::htpasswd::htpasswd;
 use crate::registry::Login;
 use crate::server::basic;
-use process::Process;
+use process::Running;
 use token::Key;
 pub use token_service::TokenService;
-
-/// Lowest cost that bcrypt has, so that a registry on a busy machine answers at once. The passwords are those of tests.
-const COST: u32 = 4;
 
 /// A registry process with a login. It is killed, and what it holds is removed, when it is dropped.
 #[derive(Debug)]
 pub struct PrivateRegistry {
     // Fields are dropped in this order: the directory goes last.
-    process: Process,
+    process: Running,
     registry: Registry,
     tokens: Option<TokenService>,
     directory: TempDir,
@@ -43,7 +41,7 @@ impl PrivateRegistry {
         let directory = tempfile::tempdir().expect("a temporary directory can be created");
         let path = directory.path().join("htpasswd");
         fs::write(&path, htpasswd(username, password)).expect("a file can be written");
-        let process = Process::start(directory.path(), &json!({"htpasswd": {"realm": "testkit", "path": path}})).await;
+        let process = Running::start(directory.path(), &json!({"htpasswd": {"realm": "testkit", "path": path}})).await;
         let login = Arc::new(Password { username: username.to_owned(), password: password.to_owned() });
         let registry = Registry::with_login(process.address(), login);
         Self { process, registry, tokens: None, directory }
@@ -73,7 +71,7 @@ impl PrivateRegistry {
             "issuer": token::ISSUER,
             "jwks": path,
         });
-        let process = Process::start(directory.path(), &json!({"token": token})).await;
+        let process = Running::start(directory.path(), &json!({"token": token})).await;
         let registry = Registry::with_login(process.address(), key);
         Self { process, registry, tokens: Some(tokens), directory }
     }
@@ -150,10 +148,4 @@ impl Login for Key {
         let access: Value = json!([{"type": "repository", "name": repository, "actions": ["pull", "push"]}]);
         format!("Bearer {}", self.token("testkit", &access, token::LIFETIME))
     }
-}
-
-/// A line of the one form that the registry takes.
-fn htpasswd(username: &str, password: &str) -> String {
-    let hash = bcrypt::hash(password, COST).expect("the cost is one that bcrypt has");
-    format!("{username}:{hash}\n")
 }

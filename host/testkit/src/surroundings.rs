@@ -1,4 +1,4 @@
-//! Where the tests find a control plane, a registry, its program, and the packed plugins.
+//! Where the tests find a control plane, a registry, its program and that of a mail server, and the packed plugins.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,14 @@ impl Surroundings {
         found("K8SUPDATER_TEST_REGISTRY_PROGRAM").into()
     }
 
+    /// The program of the mail server, mailpit, for tests that need nothing else.
+    ///
+    /// # Panics
+    /// When the environment does not name it; the message says how to get it.
+    pub fn mail_program() -> PathBuf {
+        found("K8SUPDATER_TEST_MAIL_PROGRAM").into()
+    }
+
     /// Bytes of a packed component: `registry-oci`, `version-pep440` …
     ///
     /// # Panics
@@ -53,7 +61,7 @@ fn found(name: &str) -> OsString {
 fn read(name: &str, value: Option<OsString>) -> Result<OsString, String> {
     value.filter(|value| !value.is_empty()).ok_or_else(|| {
         format!(
-            "{name} is not set: these tests need a control plane, a registry and packed plugins. `cargo xtask test` brings \
+            "{name} is not set: these tests need a control plane, a registry, a mail server and packed plugins. `cargo xtask test` brings \
              them all and runs the tests; `cargo xtask control-plane` keeps a control plane running and prints what to export"
         )
     })

@@ -70,7 +70,7 @@ fn installed(program: Program, wanted: &str) -> Option<PathBuf> {
         .map(|directory| PathBuf::from(directory).join(program.name()))
         .filter(|path| command::is_executable(path));
     from_assets.into_iter().chain(command::find(program.name())).find(|path| {
-        let printed = command::output(Command::new(path).arg("--version")).unwrap_or_default();
+        let printed = command::output(Command::new(path).args(program.version_args())).unwrap_or_default();
         let is_close = is_close(&printed, wanted);
         if is_close {
             println!("using {}", path.display());

@@ -1,4 +1,4 @@
-//! Which programs make up a control plane, where their source is, and how they tell their version.
+//! Which programs make up a control plane or stand beside one in tests, where their source is, and how they tell their version.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,12 +22,21 @@ pub enum Program {
     Kwok,
     /// The container registry of the CNCF distribution project.
     Registry,
+    /// A mail server that shows what it got; for tests only.
+    Mailpit,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 6] =
-        [Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kwok, Self::Registry];
+    pub const ALL: [Self; 7] = [
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::KubeScheduler,
+        Self::Kwok,
+        Self::Registry,
+        Self::Mailpit,
+    ];
 
     /// Name of the executable.
     pub fn name(self) -> &'static str {
@@ -38,6 +47,21 @@ impl Program {
             Self::KubeScheduler => "kube-scheduler",
             Self::Kwok => "kwok",
             Self::Registry => "registry",
+            Self::Mailpit => "mailpit",
+        }
+    }
+
+    /// What makes it print its version and do nothing else.
+    pub fn version_args(self) -> &'static [&'static str] {
+        match self {
+            Self::Etcd
+            | Self::KubeApiserver
+            | Self::KubeControllerManager
+            | Self::KubeScheduler
+            | Self::Kwok
+            | Self::Registry => &["--version"],
+            // Else it asks its project's website for a newer one.
+            Self::Mailpit => &["version", "--no-release-check"],
         }
     }
 
@@ -48,6 +72,7 @@ impl Program {
             Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => Module::Kubernetes,
             Self::Kwok => Module::Kwok,
             Self::Registry => Module::Registry,
+            Self::Mailpit => Module::Mailpit,
         }
     }
 
@@ -60,6 +85,7 @@ impl Program {
             Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
+            Self::Mailpit => "github.com/axllent/mailpit",
         }
     }
 
@@ -81,11 +107,16 @@ pub enum Module {
     Kwok,
     /// registry.
     Registry,
+    /// mailpit.
+    Mailpit,
 }
 
 impl Module {
     /// Every module, small ones first, so that whoever watches the build sees it move.
-    pub const ALL: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
+    pub const ALL: [Self; 5] = [Self::Mailpit, Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
+
+    /// Those that a control plane with a registry is made of, small ones first.
+    pub const CONTROL_PLANE: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
 
     /// Name of the directory under `xtask/control-plane`.
     pub fn name(self) -> &'static str {
@@ -94,6 +125,7 @@ impl Module {
             Self::Kubernetes => "kubernetes",
             Self::Kwok => "kwok",
             Self::Registry => "registry",
+            Self::Mailpit => "mailpit",
         }
     }
 
@@ -114,6 +146,7 @@ impl Module {
             Self::Kubernetes => "k8s.io/kubernetes",
             Self::Kwok => "sigs.k8s.io/kwok",
             Self::Registry => "github.com/distribution/distribution/v3",
+            Self::Mailpit => "github.com/axllent/mailpit",
         }
     }
 
@@ -146,6 +179,7 @@ impl Module {
             }
             Self::Kwok => vec![format!("sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v'))],
             Self::Registry => vec![format!("github.com/distribution/distribution/v3/version.version={version}")],
+            Self::Mailpit => vec![format!("github.com/axllent/mailpit/config.Version={version}")],
         };
         let flags = variables.iter().map(|variable| format!("-X {variable}"));
         std::iter::once("-s -w".to_owned()).chain(flags).collect::<Vec<_>>().join(" ")
@@ -177,13 +211,14 @@ mod tests {
 
     #[test]
     fn programs_tell_their_version_in_their_own_ways() {
-        // What each of them printed for `--version`.
+        // What each of them printed when it was asked.
         for (printed, expected) in [
             ("etcd Version: 3.6.8\nGit SHA: Not provided\nGo Version: go1.26.8\n", [3, 6, 8]),
             ("Kubernetes v1.36.3\n", [1, 36, 3]),
             ("kwok version 0.8.0 go1.26.8 (linux/amd64)\n", [0, 8, 0]),
             ("registry github.com/distribution/distribution/v3 v3.0.0\n", [3, 0, 0]),
             ("registry github.com/docker/distribution 2.8.2+ds1\n", [2, 8, 2]),
+            ("/usr/bin/mailpit v1.33.1 compiled with go1.26.8 on linux/amd64\n", [1, 33, 1]),
         ] {
             assert_eq!(read_version(printed), Some(expected), "{printed}");
         }
@@ -225,6 +260,7 @@ mod tests {
         assert_eq!(Program::Etcd.go_name(), "server");
         assert_eq!(Program::KubeApiserver.go_name(), "kube-apiserver");
         assert_eq!(Program::Registry.go_name(), "registry");
+        assert_eq!(Program::Mailpit.go_name(), "mailpit");
     }
 
     #[test]

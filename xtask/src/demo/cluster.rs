@@ -54,7 +54,7 @@ impl Cluster {
     /// # Errors
     /// When it cannot be built or started.
     pub fn start() -> Result<Self> {
-        Ok(Self(Inner::Own(Box::new(ControlPlane::start(&Programs::find_or_build()?)?))))
+        Ok(Self(Inner::Own(Box::new(ControlPlane::start(&Programs::find_or_build_of(&Module::CONTROL_PLANE)?)?))))
     }
 
     /// Adds simulated nodes to the cluster of the current context of `kubeconfig`, and starts a registry beside it.

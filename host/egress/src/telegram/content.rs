@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use teloxide_core::types::{LinkPreviewOptions, MessageEntity};
+use teloxide::types::{LinkPreviewOptions, MessageEntity};
 
 /// Most UTF-16 code units of a message.
 const LONGEST: usize = 4096;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use teloxide_core::types::{CallbackQuery, User};
+use teloxide::types::{CallbackQuery, User};
 
 use super::content::Content;
 
@@ -119,7 +119,7 @@ impl Person {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use teloxide_core::types::MessageEntity;
+    use teloxide::types::MessageEntity;
 
     use super::*;
 

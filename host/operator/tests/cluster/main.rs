@@ -26,6 +26,8 @@ mod credentials;
 mod docker_hub;
 /// What is not done: no write and no request without need, and nothing after the end.
 mod economy;
+/// Mails, by a real mail server.
+mod email;
 /// What a handler would do, told at a terminal.
 mod explain;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
@@ -50,5 +52,7 @@ mod scene;
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
 mod validation;
+/// Webhooks: what is posted, and how it is signed.
+mod webhook;
 /// Deployments that come and go.
 mod workloads;

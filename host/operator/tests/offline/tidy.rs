@@ -59,7 +59,7 @@ fn the_pure_package_knows_nothing_of_the_world() {
 fn each_kind_of_work_stays_in_its_room() {
     check("wasmtime::", &["host/runtime"]);
     check("reqwest::", &["host/egress"]);
-    check("teloxide_core::", &["host/egress/src/telegram.rs", "host/egress/src/telegram"]);
+    check("teloxide::", &["host/egress/src/telegram.rs", "host/egress/src/telegram"]);
     check("std::env", &["host/operator/src/config/terminal.rs"]);
     check("env = \"", &["host/operator/src/config.rs", "host/operator/src/config"]);
     check("Store::new(engine", &["host/runtime/src/store.rs"]);
