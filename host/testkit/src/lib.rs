@@ -9,7 +9,8 @@
 //! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
 //! - [`MailServer`] is a real mail server, in each of its three kinds of protection, which shows the mails that it got.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
-//!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons.
+//!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons, and
+//!   [`FakeWebhook`] for whatever is posted.
 //! - [`objects`] builds Deployments, handlers, plugins, ConfigMaps and Secrets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -22,6 +23,7 @@ mod fake_gitlab;
 mod fake_hub;
 mod fake_registry;
 mod fake_telegram;
+mod fake_webhook;
 mod htpasswd;
 mod image;
 mod mail_server;
@@ -43,6 +45,7 @@ pub use fake_telegram::{
     FakeTelegram, TelegramAnswer, TelegramButton, TelegramEntity, TelegramFault, TelegramMessage, TelegramPart,
     TelegramUser,
 };
+pub use fake_webhook::{FakeWebhook, WebhookFault, WebhookPart, hmac_sha256};
 pub use image::Source;
 pub use mail_server::{MailMessage, MailMode, MailPart, MailServer};
 pub use operator::{Exit, Operator};

@@ -448,3 +448,28 @@ async fn no_failure_of_a_channel_tells_its_token() {
     assert!(!shown.contains("bot-canary"), "no token in the log, in metrics, in a status or in an Event");
     assert!(telegram.seen().iter().any(|seen| seen.holds("bot-canary")), "although it was sent where it belongs");
 }
+
+#[tokio::test]
+async fn variables_alone_make_a_channel() {
+    let registry = FakeRegistry::start().await;
+    registry.push("web", &["1.0.0", "2.0.0"]);
+    let mut stage = prepared("variables", &[registry.origin()]).await;
+    let telegram = telegram().await;
+    stage.plug("telegram", "notify-telegram", &json!({})).await;
+    stage.operator.start().await;
+    stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
+    stage.handle("web", &json!({})).await;
+    condition(&stage, "web", "UpToDate", "False", "UpdateAvailable").await;
+    more_checks(&mut stage, 2).await;
+    assert_eq!(status(&stage, "web").await.notices, None, "without a chat it is no channel");
+    stage.operator.kill();
+    for (name, value) in
+        [("TELEGRAM_TOKEN", TOKEN), ("TELEGRAM_CHAT_ID", &CHAT.to_string()), ("TELEGRAM_API_URL", &telegram.origin())]
+    {
+        stage.operator.env(name, value);
+    }
+    stage.operator.start().await;
+    heard(&stage, &telegram, "web", &[&available(&registry, "1.0.0", "2.0.0")]).await;
+    let shown = stage.operator.log() + &stage.account().await;
+    assert!(!shown.contains("bot-canary"), "no token in the log, in a status or in an Event");
+}

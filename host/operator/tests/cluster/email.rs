@@ -48,11 +48,6 @@ async fn offer(stage: &Stage, registry: &FakeRegistry, name: &str) {
     stage.handle(name, &json!({})).await;
 }
 
-fn header<'a>(mail: &'a MailMessage, name: &str) -> &'a str {
-    let found = mail.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str()).unwrap_or_default()
-}
-
 /// A notice arrives, once, in that mode.
 async fn arrives(name: &str, mode: MailMode) {
     let (mut stage, registry, server) = mailing(name, mode).await;
@@ -73,7 +68,7 @@ async fn arrives(name: &str, mode: MailMode) {
         assert!(part.contains(&command) && part.contains("frontier 2"), "{part}");
     }
     assert!(mail.html.contains("<table") || mail.html.contains("<div"), "{}", mail.html);
-    assert!(header(mail, "message-id").contains("example.com"), "{:?}", mail.headers);
+    assert!(mail.header("message-id").is_some_and(|id| id.contains("example.com")), "{mail:?}");
     settled(&stage, "web").await;
     condition(&stage, "web", "Notified", "True", "Delivered").await;
     more_checks(&mut stage, 3).await;
@@ -151,9 +146,9 @@ async fn killed_after_a_mail_was_accepted_it_sends_the_same_one_again_at_most() 
         let of_handler: Vec<&MailMessage> =
             mails.iter().filter(|mail| mail.subject.contains(&format!("/{name}: "))).collect();
         assert!((1..=1 + kills).contains(&of_handler.len()), "{name}: {}", of_handler.len());
-        let first = header(of_handler[0], "message-id");
+        let first = of_handler[0].header("message-id");
         assert!(
-            of_handler.iter().all(|mail| header(mail, "message-id") == first),
+            of_handler.iter().all(|mail| mail.header("message-id") == first),
             "it is the same mail: {of_handler:?}"
         );
     }
