@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use k8supdater_core::origin::Origin;
 use k8supdater_core::policy::Frontier;
 use k8supdater_core::policy::moving::LatestPreference;
@@ -96,15 +97,15 @@ pub struct RawConfig {
 
     /// Directory for compiled plugins, so that a restart does not compile them again. It must belong to the operator's user and be
     /// writable by nobody else. Without it compiled code is kept in memory only.
-    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR")]
+    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR", value_parser = path())]
     pub cache_dir: Option<PathBuf>,
 
     /// File with the key that authenticates compiled plugins [default: a random key inside the cache directory].
-    #[arg(long, env = "K8SUPDATER_CACHE_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "K8SUPDATER_CACHE_KEY_FILE", value_name = "FILE", value_parser = path())]
     pub cache_key_file: Option<PathBuf>,
 
     /// PEM file with certificate authorities that are trusted beside the public ones when registries and mail servers are called.
-    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE", value_parser = path())]
     pub ca_file: Option<PathBuf>,
 
     /// HTTP proxy for all calls that plugins ask for, mails excepted. The proxy then resolves names, so the operator can no longer check the addresses
@@ -273,6 +274,11 @@ impl RawConfig {
             instance: self.instance.filter(|name| !name.is_empty()).unwrap_or_else(|| "k8supdater".to_owned()),
         })
     }
+}
+
+/// Reads a path, which may be empty: clap's own parser refuses that, and then a variable that is set to nothing stops the start.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn set_path(path: Option<PathBuf>) -> Option<PathBuf> {

@@ -8,7 +8,7 @@ use clap::Args;
 use k8supdater_core::policy::moving::LatestPreference;
 use k8supdater_core::pull_secret::Secret;
 
-use super::{Config, ConfigError, Given, RawConfig, secret, set_path};
+use super::{Config, ConfigError, Given, RawConfig, path, secret, set_path};
 
 /// Flags and variables of tools that call registries.
 #[derive(Args, Clone, Debug, Default)]
@@ -36,18 +36,18 @@ pub struct TerminalFlags {
     pub gitlab_project: Option<String>,
 
     /// Directory with packed plugins, *.wasm or *.wasm.gz [default: ../share/k8supdater/plugins beside the program].
-    #[arg(long, env = "K8SUPDATER_PLUGINS", value_name = "DIR")]
+    #[arg(long, env = "K8SUPDATER_PLUGINS", value_name = "DIR", value_parser = path())]
     pub plugins: Option<PathBuf>,
 
     /// Docker configuration with logins [default: config.json in the directory that `DOCKER_CONFIG` names, or in ~/.docker].
     #[arg(long, value_name = "FILE")]
     pub docker_config: Option<PathBuf>,
 
-    #[arg(hide = true, long = "docker-config-dir", env = "DOCKER_CONFIG", value_name = "DIR", hide_env = true)]
+    #[arg(hide = true, long = "docker-config-dir", env = "DOCKER_CONFIG", value_name = "DIR", hide_env = true, value_parser = path())]
     docker_config_dir: Option<PathBuf>,
 
     /// PEM file with certificate authorities that are trusted beside the public ones.
-    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "K8SUPDATER_CA_FILE", value_name = "FILE", value_parser = path())]
     pub ca_file: Option<PathBuf>,
 
     /// HTTP proxy for all calls. The proxy then resolves names, and the addresses behind them are not checked here.
@@ -56,7 +56,7 @@ pub struct TerminalFlags {
 
     /// Directory for compiled plugins, so that the next run does not compile them again. It must belong to you and be writable by nobody
     /// else.
-    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR")]
+    #[arg(long, env = "K8SUPDATER_CACHE_DIR", value_name = "DIR", value_parser = path())]
     pub cache_dir: Option<PathBuf>,
 
     /// Says on standard error what is going on.

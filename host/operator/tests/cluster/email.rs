@@ -181,7 +181,7 @@ async fn no_failure_of_a_mail_server_tells_the_password() {
         plain
     };
     let endings: [(&str, &str, String); 3] = [
-        ("EMAIL_PASSWORD", "password", "mail-canary-wrong".to_owned()),
+        ("EMAIL_PASSWORD", "refuses the login", "mail-canary-wrong".to_owned()),
         ("K8SUPDATER_CA_FILE", "authority", String::new()),
         ("EMAIL_PORT", "STARTTLS", plain.port().to_string()),
     ];

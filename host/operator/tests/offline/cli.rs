@@ -88,6 +88,18 @@ fn a_wrong_value_or_half_a_set_stops_the_start_without_telling_a_secret() {
 }
 
 #[test]
+fn every_variable_may_be_empty_and_is_unset_then() {
+    for tool in [&["--kubeconfig", "/does/not/exist"][..], &["check", "--help"]] {
+        let (_, help, _) = run(&[tool, &["--help"]].concat(), &[]);
+        let names = help.split("[env:").skip(1).filter_map(|rest| rest.trim_start().split(['=', ']']).next());
+        let empty: Vec<(&str, &str)> = names.map(|name| (name, "")).collect();
+        assert!(empty.len() > 5, "{help}");
+        let (success, _, stderr) = run(tool, &empty);
+        assert!(success || stderr.contains("cannot find out how to reach the API server"), "{empty:?} said:\n{stderr}");
+    }
+}
+
+#[test]
 fn help_shows_no_secret_of_the_environment() {
     let secrets =
         [&SECRETS[..], &[("TELEGRAM_API_URL", "https://a/bot1:canary"), ("K8SUPDATER_PROXY", "http://me:canary@p")]];
