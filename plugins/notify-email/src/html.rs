@@ -102,7 +102,7 @@ fn facts(notice: &Notice) -> String {
 fn command(command: &str) -> String {
     let command = escape(&one_line(command));
     format!(
-        r#"<p style="margin:0 0 6px;{SANS};font-size:14px;line-height:20px;color:#374151">To do it, run</p>
+        r#"<p style="margin:0 0 6px;{SANS};font-size:14px;line-height:20px;color:#374151">Next step:</p>
 <pre style="margin:0;padding:12px;background-color:#f3f4f6;border:1px solid #d1d5db;{MONO};font-size:13px;line-height:18px;color:#111827;white-space:pre-wrap;word-break:break-all">{command}</pre>"#
     )
 }

@@ -57,7 +57,7 @@ fn a_mail_says_all_there_is_to_say() {
         From:      1.25.3\n\
         To:        1.27.0\n\
         Time:      2024-01-15 10:00:01 UTC\n\n\
-        To do it, run\n\n    k8supdater approve shop/web\n\n\
+        Next step:\n\n    k8supdater approve shop/web\n\n\
         More: https://hub.docker.com/_/nginx/tags?page=1&name=1.27\n\n\
         -- \nSent by k8supdater\n";
     assert_eq!(mail.text, expected);

@@ -18,7 +18,7 @@ pub(crate) fn of(notice: &Notice) -> String {
         parts.push(facts.iter().map(row).collect::<Vec<_>>().join("\n"));
     }
     if !notice.command.is_empty() {
-        parts.push(format!("To do it, run\n\n    {}", one_line(&notice.command)));
+        parts.push(format!("Next step:\n\n    {}", one_line(&notice.command)));
     }
     if !notice.link.is_empty() {
         parts.push(format!("More: {}", one_line(&notice.link)));

@@ -28,7 +28,7 @@ pub(crate) fn of(notice: &Notice) -> Vec<Span> {
     }
     // Where there are buttons, they do it.
     if !notice.command.is_empty() && !notice.answers.iter().any(is_sendable) {
-        blocks.push(vec![plain("To do it, run\n"), Span { text: field(&notice.command), style: Style::Box }]);
+        blocks.push(vec![plain("Next step:\n"), Span { text: field(&notice.command), style: Style::Box }]);
     }
     if notice.link.starts_with("https://") && notice.link.len() <= LONGEST_LINK {
         blocks.push(vec![Span { text: "More".to_owned(), style: Style::Link(field(&notice.link)) }]);

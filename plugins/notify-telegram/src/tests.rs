@@ -72,7 +72,7 @@ fn a_message_says_all_there_is_to_say() {
         It waits for you &amp; nobody else.\n\n\
         Handler: <code>shop/web</code>\nImage: <code>docker.io/library/nginx</code>\n\
         From: <code>1.25.3</code>\nTo: <code>1.27.0</code>\n\n\
-        To do it, run\n<pre>k8supdater approve shop/web</pre>\n\n\
+        Next step:\n<pre>k8supdater approve shop/web</pre>\n\n\
         <a href=\"https://hub.docker.com/_/nginx/tags?page=1&amp;name=1.27\">More</a>";
     let body = json!({
         "chat_id": -100_123, "text": text, "parse_mode": "HTML", "disable_notification": false,

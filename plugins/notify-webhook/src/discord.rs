@@ -27,7 +27,7 @@ pub(crate) fn of(notice: &Notice) -> Value {
     let command = code(&notice.command, usize::MAX);
     // With a backtick in it, it could not be copied as it is.
     if !notice.command.is_empty() && !notice.command.contains('`') && units(&command) <= LONGEST_COMMAND {
-        rest.push(format!("To do it, run\n``{command}``"));
+        rest.push(format!("Next step:\n``{command}``"));
     }
     // The angle brackets keep Discord from showing a preview.
     if notice.link.starts_with("https://")

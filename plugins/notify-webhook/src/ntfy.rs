@@ -44,7 +44,7 @@ fn text(notice: &Notice, heading: &str) -> String {
     let row = |(label, value): (&str, String)| format!("{label}: {}", short(&value));
     let mut rest = vec![notice.facts().into_iter().map(row).collect::<Vec<_>>().join("\n")];
     if !notice.command.is_empty() {
-        rest.push(format!("To do it, run\n{}", short(&notice.command)));
+        rest.push(format!("Next step:\n{}", short(&notice.command)));
     }
     rest.retain(|block| !block.is_empty());
     let rest = rest.join("\n\n");

@@ -36,7 +36,7 @@ pub(crate) fn of(notice: &Notice) -> Value {
     if !notice.command.is_empty() && !notice.command.contains('`') {
         // A box has three backticks at either side.
         let command = code(&notice.command, LONGEST_TEXT - 100);
-        blocks.push(section(&format!("To do it, run\n``{command}``")));
+        blocks.push(section(&format!("Next step:\n``{command}``")));
     }
     if notice.link.starts_with("https://") && !notice.link.contains(['|', ' ']) && notice.link.len() < LONGEST_TEXT / 5
     {

@@ -40,7 +40,7 @@ pub(crate) fn of(notice: &Notice) -> Value {
     }
     let command = line(&notice.command);
     if !command.is_empty() {
-        body.push(block(&[run("To do it, run")]));
+        body.push(block(&[run("Next step:")]));
         body.push(block(&[json!({"type": "TextRun", "text": short(&command), "fontType": "Monospace"})]));
     }
     let mut actions = Vec::new();

@@ -33,7 +33,7 @@ impl Notice {
         one_line(&format!("{}/{}: {what}", self.handler.namespace, self.handler.name), LONGEST_TITLE)
     }
 
-    /// One paragraph for people, without markup and line breaks, of at most 3,000 characters: what happened, why, and what to do next.
+    /// One paragraph for people, without markup and line breaks, of at most 3,000 characters: what happened, why, and what becomes of it.
     pub fn text(&self) -> String {
         let mut text = format!("{}{}. {}", self.what_happened(), self.because(), self.what_next());
         if let Some(first) = text.get_mut(..1) {
@@ -79,31 +79,28 @@ impl Notice {
         }
     }
 
-    fn what_next(&self) -> String {
-        let command = self.command();
-        let run = |purpose: &str, otherwise: &str| {
-            if command.is_empty() { otherwise.to_owned() } else { format!("{purpose}, run: {command}") }
-        };
+    /// What becomes of it, and what to do where there is no [command](Notice::command) to run, which channels show in their own way.
+    fn what_next(&self) -> &'static str {
+        let has_command = !self.command().is_empty();
         match self.kind {
             Kind::HandlerCreated
             | Kind::HandlerResumed
             | Kind::HandlerChanged
             | Kind::RolloutFinished
-            | Kind::CheckRecovered => "There is nothing to do.".to_owned(),
+            | Kind::CheckRecovered => "There is nothing to do.",
             Kind::HandlerDeleted => {
-                "It keeps the images that it has; to have it updated again, create a handler for it.".to_owned()
+                "It keeps the images that it has; to have it updated again, create a handler for it."
             }
+            Kind::UpdateAvailable if self.is_approvable => "It is applied as soon as somebody approves it.",
+            Kind::UpdateAvailable | Kind::RolloutFailed if has_command => "",
             Kind::UpdateAvailable if self.is_about_moved_tag() => {
-                run("To have it pulled", "It is pulled when a new pod starts, if the pull policy is Always.")
+                "It is pulled when a new pod starts, if the pull policy is Always."
             }
-            Kind::UpdateAvailable => run("To take it", "To take it, set the image of the workload yourself."),
-            Kind::Updated | Kind::Restarted => "The rollout goes on by itself, and its end is told.".to_owned(),
-            Kind::RolloutFailed => run("To see why", "Look at the pods of the workload to see why."),
-            Kind::CheckFailing => run(
-                "It is tried again by itself, and until it works nothing is updated. To see more",
-                "It is tried again by itself, and until it works nothing is updated.",
-            ),
-            Kind::PluginFailing => run("Until it works, nothing that needs it is updated. To see more", ""),
+            Kind::UpdateAvailable => "To take it, set the image of the workload yourself.",
+            Kind::Updated | Kind::Restarted => "The rollout goes on by itself, and its end is told.",
+            Kind::RolloutFailed => "Look at the pods of the workload to see why.",
+            Kind::CheckFailing => "It is tried again by itself, and until it works nothing is updated.",
+            Kind::PluginFailing => "Until it works, nothing that needs it is updated.",
         }
     }
 
