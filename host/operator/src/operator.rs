@@ -132,7 +132,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
                 mailer.clone(),
                 Arc::clone(&metrics),
             );
-            let (handlers, changed) = watched_handlers(&client, namespace.as_deref(), Arc::clone(&notices));
+            let (handlers, changed) =
+                watched_handlers(namespace.as_deref(), Arc::clone(&context), Arc::clone(&notices));
             let known = handlers.known.store.clone();
             known_handlers.push(known.clone());
             let all = spawn_handler_loop(&mut tasks, handlers, deployments, context, stopping.clone());
@@ -354,13 +355,14 @@ struct KnownInScope {
     deployments: Known<Deployment>,
 }
 
-/// The watch of handlers, and all of them as they change, for the loop that tells people.
+/// The watch of handlers, and all of them as they change, for the loop that tells people. That one is gone is told at once: no loop looks
+/// at it any more.
 fn watched_handlers(
-    client: &Client,
     namespace: Option<&str>,
+    context: Arc<Context>,
     notices: Arc<notify::Context>,
 ) -> (Watched<Guarded<VersioningHandler>>, mpsc::UnboundedReceiver<Guarded<VersioningHandler>>) {
-    let api: Api<Guarded<VersioningHandler>> = scoped(client, namespace);
+    let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
     let (tell, changed) = mpsc::unbounded_channel();
     let handlers = watched_by(watcher(api, watcher::Config::default()), move |event| match event {
         watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
@@ -370,6 +372,8 @@ fn watched_handlers(
         watcher::Event::Delete(handler) => {
             if let Ok(handler) = &handler.0 {
                 notify::deleted(handler, &notices);
+                let (handler, context) = (handler.clone(), Arc::clone(&context));
+                tokio::spawn(async move { reconcile::lifecycle::deleted(handler, &context).await });
             }
         }
         watcher::Event::Init | watcher::Event::InitDone => {}

@@ -199,8 +199,20 @@ impl Stage {
         api.list(&of_deployment).await.expect("ReplicaSets can be listed").items.len()
     }
 
-    /// The operator's Events about a handler, oldest first: reason and note.
+    /// The operator's Events about what a handler looks after, oldest first: reason and note.
     pub async fn events(&self, handler: &str) -> Vec<(String, String)> {
+        let mut events = self.all_events(handler).await;
+        events.retain(|(reason, _)| !reason.starts_with("Handler"));
+        events
+    }
+
+    /// The reasons of the operator's Events about a handler itself, oldest first.
+    pub async fn lifecycle(&self, handler: &str) -> Vec<String> {
+        let events = self.all_events(handler).await.into_iter().map(|(reason, _)| reason);
+        events.filter(|reason| reason.starts_with("Handler")).collect()
+    }
+
+    async fn all_events(&self, handler: &str) -> Vec<(String, String)> {
         let api: Api<Event> = self.api();
         let mut events = api.list(&ListParams::default()).await.expect("Events can be listed").items;
         events.retain(|event| {

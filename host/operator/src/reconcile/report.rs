@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::act::{Checked, Outcome};
 use super::decide::{AWAITING_APPROVAL, Decision, Happening, News};
 use super::event::{self, Saying};
+use super::lifecycle;
 use super::progress::Milestone;
 use super::status::{StatusError, remove_answers, write_if_changed};
 use super::validate::HandlerRef;
@@ -35,14 +36,27 @@ pub(super) async fn report(
     attempt: Result<Outcome, Error>,
     now: Timestamp,
 ) -> Result<Action, Error> {
+    let is_status_broken = matches!(attempt, Err(Error::Status(_)));
+    if let Some((handler, saying)) = object.0.as_ref().ok().and_then(|it| Some((it, lifecycle::saying(it)?)))
+        && !is_status_broken
+    {
+        let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
+        info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
+        say(ctx, handler, Some(&handler.spec.deployment), &saying, now).await?;
+    }
     match attempt {
         Ok(Outcome::Checked(checked)) => Ok(report_check(ctx, *checked, now).await?),
         Ok(Outcome::Suspended(target)) => {
             if let Ok(handler) = &object.0 {
                 let message = "spec.suspend is set: nothing is checked or updated".to_owned();
-                let finding = Finding { kind: READY, state: State::Unknown, reason: "Suspended", message };
+                let finding = Finding { kind: READY, state: State::Unknown, reason: lifecycle::SUSPENDED, message };
                 let conditions = with_ready(&target.before.conditions, &finding, handler, now);
-                let status = VersioningHandlerStatus { conditions, next_check: None, ..target.before.clone() };
+                let status = VersioningHandlerStatus {
+                    observed_generation: handler.metadata.generation,
+                    conditions,
+                    next_check: None,
+                    ..target.before.clone()
+                };
                 write_if_changed(ctx, handler, status, now).await?;
             }
             Ok(Action::await_change())

@@ -179,6 +179,13 @@ async fn an_update_is_told_to_its_end_and_a_check_that_fails_until_it_works_agai
     expects("handler resumed").await;
     handlers.delete("web", &DeleteParams::default()).await.unwrap();
     expects("handler deleted").await;
+    let told = ["HandlerCreated", "HandlerChanged", "HandlerChanged", "HandlerResumed", "HandlerDeleted"];
+    stage
+        .eventually("Events tell the same", async || {
+            let reasons = stage.lifecycle("web").await;
+            equal(&reasons.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), &told.as_slice())
+        })
+        .await;
 }
 
 #[tokio::test]
