@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8supdater_egress::Client as Egress;
+use k8supdater_egress::{Client as Egress, Mailer};
 use k8supdater_runtime::{Engine, EngineOptions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::Controller;
@@ -108,49 +108,24 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let known_plugins = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
     let start = async {
         wait_for_plugins(known_plugins, &plugins).await;
-        let registries = Arc::new(Registries::new(egress.clone()));
-        let nodes = Arc::new(Nodes::new(client.clone()));
+        let parts = Parts {
+            registries: Arc::new(Registries::new(egress.clone())),
+            nodes: Arc::new(Nodes::new(client.clone())),
+            client,
+            config: config.clone(),
+            plugins,
+            egress,
+            mailer,
+            metrics,
+        };
         let mut known_handlers = Vec::new();
         for namespace in scopes(&config) {
-            let deployments = watcher(scoped::<Deployment>(&client, namespace.as_deref()), watcher::Config::default());
-            let deployments = watched(deployments.modify(workload::strip));
-            let context = Arc::new(Context {
-                client: client.clone(),
-                config: config.clone(),
-                plugins: Arc::clone(&plugins),
-                registries: Arc::clone(&registries),
-                workloads: Workloads::watched(client.clone(), deployments.known.store.clone()),
-                nodes: Arc::clone(&nodes),
-                metrics: Arc::clone(&metrics),
-                failures: Failures::default(),
-            });
-            let (notices, ended) = notify::Context::new(
-                client.clone(),
-                config.clone(),
-                Arc::clone(&plugins),
-                egress.clone(),
-                mailer.clone(),
-                Arc::clone(&metrics),
-            );
-            let (handlers, changed) =
-                watched_handlers(namespace.as_deref(), Arc::clone(&context), Arc::clone(&notices));
-            let known = handlers.known.store.clone();
-            known_handlers.push(known.clone());
-            let all = spawn_handler_loop(&mut tasks, handlers, deployments, context, stopping.clone());
-            spawn_notice_loop(&mut tasks, known, changed, ended, notices, stopping.clone());
-            all.handlers.wait_until_listed().await;
-            all.deployments.wait_until_listed().await;
+            let known = watch_namespace(&mut tasks, &parts, namespace.as_deref(), &stopping);
+            known.handlers.wait_until_listed().await;
+            known.deployments.wait_until_listed().await;
+            known_handlers.push(known.handlers.store);
         }
-        let offers = notify::Offers::new(client.clone(), Arc::clone(&plugins), known_handlers);
-        let conversation = Conversation {
-            client: client.clone(),
-            config: config.clone(),
-            egress: bots,
-            offers,
-            plugins: Arc::clone(&plugins),
-            metrics: Arc::clone(&metrics),
-        };
-        spawn_bot(&mut tasks, conversation, stopping.clone());
+        spawn_bot(&mut tasks, bots, known_handlers, parts, stopping.clone());
         ready.send_replace(true);
         info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "ready");
         future::pending::<()>().await;
@@ -177,6 +152,52 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     }
     info!("stopped");
     Ok(())
+}
+
+/// What the loops over handlers share.
+struct Parts {
+    client: Client,
+    config: Config,
+    plugins: Arc<Plugins>,
+    registries: Arc<Registries>,
+    nodes: Arc<Nodes>,
+    egress: Egress,
+    mailer: Option<Mailer>,
+    metrics: Arc<Metrics>,
+}
+
+/// Has the handlers of a namespace looked after, or all of them: the loop that checks and updates, and the one that tells people.
+fn watch_namespace(
+    tasks: &mut JoinSet<()>,
+    parts: &Parts,
+    namespace: Option<&str>,
+    stopping: &CancellationToken,
+) -> KnownInScope {
+    let Parts { client, config, plugins, registries, nodes, egress, mailer, metrics } = parts;
+    let deployments = watcher(scoped::<Deployment>(client, namespace), watcher::Config::default());
+    let deployments = watched(deployments.modify(workload::strip));
+    let context = Arc::new(Context {
+        client: client.clone(),
+        config: config.clone(),
+        plugins: Arc::clone(plugins),
+        registries: Arc::clone(registries),
+        workloads: Workloads::watched(client.clone(), deployments.known.store.clone()),
+        nodes: Arc::clone(nodes),
+        metrics: Arc::clone(metrics),
+        failures: Failures::default(),
+    });
+    let (notices, ended) = notify::Context::new(
+        client.clone(),
+        config.clone(),
+        Arc::clone(plugins),
+        egress.clone(),
+        mailer.clone(),
+        Arc::clone(metrics),
+    );
+    let (handlers, changed) = watched_handlers(namespace, Arc::clone(&context), Arc::clone(&notices));
+    let known = spawn_handler_loop(tasks, handlers, deployments, context, stopping.clone());
+    spawn_notice_loop(tasks, known.handlers.store.clone(), changed, ended, notices, stopping.clone());
+    known
 }
 
 /// One list request: the difference between "not installed" and watches that fail for ever in the background.
@@ -410,9 +431,12 @@ fn spawn_notice_loop(
 /// Listens for answers in chats, as long as there are bots.
 fn spawn_bot(
     tasks: &mut JoinSet<()>,
-    Conversation { client, config, egress, offers, plugins, metrics }: Conversation,
+    egress: Egress,
+    handlers: Vec<Store<Guarded<VersioningHandler>>>,
+    Parts { client, config, plugins, metrics, .. }: Parts,
     stopping: CancellationToken,
 ) {
+    let offers = notify::Offers::new(client.clone(), Arc::clone(&plugins), handlers);
     let (bots, known) = watch::channel(notify::bots(&plugins));
     let (held, is_held) = watch::channel(false);
     let mut changes = plugins.changes();
@@ -438,16 +462,6 @@ fn spawn_bot(
         let _ends = has_talked.drop_guard();
         bot::run(context, stopping).await;
     });
-}
-
-/// What a conversation with people needs.
-struct Conversation {
-    client: Client,
-    config: Config,
-    egress: Egress,
-    offers: notify::Offers,
-    plugins: Arc<Plugins>,
-    metrics: Arc<Metrics>,
 }
 
 /// Keeps the lease, but only as long as there are bots: a cluster without any is not written to.
