@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8supdater_core::notice::Message;
-use k8supdater_core::notice::outbox::Dispatch;
+use k8supdater_core::notice::outbox::{Dispatch, Mode};
 use k8supdater_egress::{Client as Egress, Mailer};
 use k8supdater_runtime::manifest::Kind as PluginKind;
 use kube::api::PostParams;
@@ -47,7 +47,7 @@ use crate::plugin::Plugins;
 use crate::telemetry::metrics::Metrics;
 
 use channel::{Channel, channels};
-use delivery::{Deliveries, DeliveryError};
+use delivery::{Deliveries, DeliveryError, Parcel};
 use plan::{Circumstances, Plan};
 use standing::Standing;
 
@@ -155,20 +155,24 @@ impl Context {
     }
 
     /// Has `dispatch` sent.
-    fn send(self: &Arc<Self>, handler: &VersioningHandler, channel: &Channel, dispatch: Dispatch) {
+    fn send(self: &Arc<Self>, handler: &VersioningHandler, channel: Channel, dispatch: Dispatch) {
         let uid = handler.uid().unwrap_or_default();
         let place = Place { namespace: handler.namespace().unwrap_or_default(), name: handler.name_any() };
-        let revision = self.revision(handler, channel);
+        let revision = self.revision(handler, &channel);
         let key = (uid.clone(), channel.name.clone());
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, revision);
-        let (ctx, sent_on, message) = (Arc::clone(self), channel.clone(), dispatch.message.clone());
-        let send = async move { ctx.deliver(&sent_on, &message).await };
-        self.deliveries.begin(&uid, &place, &channel.name, &channel.plugin, dispatch, send);
+        let parcel = Parcel { uid, channel: channel.name.clone(), dispatch, place };
+        let to = channel.destination(&parcel.place.namespace);
+        let sums_up = matches!(channel.policy.mode, Mode::Digest { .. });
+        let (ctx, namespace) = (Arc::clone(self), parcel.place.namespace.clone());
+        let send = move |message: Message| async move { ctx.deliver(&channel, &namespace, &message).await };
+        self.deliveries.begin(parcel, to, sums_up, send);
     }
 
     /// Sends one message, and shows what came of it in log and metrics.
-    async fn deliver(&self, channel: &Channel, message: &Message) -> Result<(), DeliveryError> {
-        let result = self.converse(channel, message).await;
+    /// The channel is that of a handler in `namespace`; the message may be about several.
+    async fn deliver(&self, channel: &Channel, namespace: &str, message: &Message) -> Result<(), DeliveryError> {
+        let result = self.converse(channel, namespace, message).await;
         let Message { handler, kind, title, key, .. } = message;
         let (namespace, name, channel) = (&handler.namespace, &handler.name, &channel.name);
         match &result {
@@ -185,13 +189,12 @@ impl Context {
         result
     }
 
-    async fn converse(&self, channel: &Channel, message: &Message) -> Result<(), DeliveryError> {
+    async fn converse(&self, channel: &Channel, namespace: &str, message: &Message) -> Result<(), DeliveryError> {
         let serving = self.plugins.serving(&channel.plugin, PluginKind::Notifier)?;
         let refused = |cause| DeliveryError::Settings { plugin: channel.plugin.clone(), cause };
         let settings = serving.settings(&channel.settings).map_err(refused)?;
         let mut scope = serving.scope_for_notices(&settings, Vec::new());
         if let Some(reference) = &channel.secret {
-            let namespace = &message.handler.namespace;
             let own = credentials::of_channel(&self.client, namespace, reference, &serving, &scope).await?;
             scope = serving.scope_for_notices(&settings, own);
         }
@@ -265,7 +268,7 @@ async fn write_and_send(
     }
     ctx.deliveries.recorded(&uid, ended);
     for (channel, dispatch) in plan.dispatches {
-        ctx.send(&fresh, &channel, dispatch);
+        ctx.send(&fresh, channel, dispatch);
     }
     Ok(plan.next)
 }
@@ -295,7 +298,7 @@ pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
         let (sender, deliveries) = (Arc::clone(ctx), Arc::clone(&ctx.deliveries));
         deliveries.by_itself(async move {
             for attempt in 1..=ATTEMPTS {
-                if sender.deliver(&channel, &message).await.is_ok() {
+                if sender.deliver(&channel, &message.handler.namespace, &message).await.is_ok() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_secs(10).saturating_mul(attempt)).await;

@@ -23,7 +23,8 @@ pub struct NoticeOptions {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub kinds: Vec<Kind>,
-    /// Sums up: one message for all notices of this time, such as `1h` or `24h`, instead of one for each; from 1s to 720h.
+    /// Sums up: one message for all notices of this time, and of all handlers that use the channel like this, instead of one for each; from
+    /// 1s to 720h. With `24h` it comes at midnight UTC, with `1h` at every full hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("digest must be a duration between 1s and 720h, such as 1h or 24h"))]
     #[schemars(length(min = 2, max = 32))]
@@ -61,7 +62,7 @@ pub struct NotifierOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     pub kinds: Option<Vec<Kind>>,
-    /// Sums up: one message for all notices of this time; without it as the Plugin object says.
+    /// Sums up: one message for all notices of this time, such as `24h`; without it as the Plugin object says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("digest must be a duration between 1s and 720h, such as 1h or 24h"))]
     #[schemars(length(min = 2, max = 32))]

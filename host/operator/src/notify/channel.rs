@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8supdater_core::notice::Filter;
 use k8supdater_core::notice::outbox::{Mode, Policy};
 
+use super::delivery::Destination;
 use crate::api::notices::{NoticeOptions, NotifierOptions};
 use crate::api::versioning_handler::{SecretReference, Settings};
 
@@ -23,6 +24,16 @@ pub(super) struct Channel {
     pub(super) filter: Filter,
     /// When it gets them.
     pub(super) policy: Policy,
+}
+
+impl Channel {
+    /// Where its messages go, as that of a handler in `namespace`.
+    pub(super) fn destination(&self, namespace: &str) -> Destination {
+        let settings = serde_json::to_string(&self.settings).unwrap_or_default();
+        let secret = self.secret.as_ref();
+        let secret = secret.map(|secret| (namespace.to_owned(), secret.name.clone(), secret.slot.clone()));
+        Destination { plugin: self.plugin.clone(), settings, secret }
+    }
 }
 
 /// The channels of a handler, and the names that it gives to more than one, of which the first counts.

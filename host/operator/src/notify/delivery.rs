@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8supdater_core::notice::Message;
 use k8supdater_core::notice::outbox::{self, Dispatch};
 use k8supdater_runtime::wit::exchange::Error as PluginError;
 use thiserror::Error;
@@ -18,6 +19,8 @@ use crate::credentials::CredentialError;
 use crate::exchange::ExchangeError;
 use crate::plugin::{NotServing, SettingsError};
 
+/// How long messages that sum up are waited for, so that those of all handlers go out as one. Their time comes at the same moment.
+const GATHERING: Duration = Duration::from_secs(3);
 /// Most messages that one plugin sends at the same time. A mail server counts connections, and a chat messages.
 const MOST_AT_ONCE: usize = 4;
 
@@ -33,7 +36,7 @@ pub(super) struct Deliveries {
 }
 
 /// Where a handler is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Its namespace.
     pub namespace: String,
@@ -46,6 +49,29 @@ struct State {
     under_way: HashMap<(Uid, String), usize>,
     ended: HashMap<Uid, (Place, Vec<Ended>)>,
     limits: HashMap<String, Arc<Semaphore>>,
+    /// What waits for others that go the same way.
+    gathered: HashMap<Destination, Vec<Parcel>>,
+}
+
+/// A message of one handler on one channel.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) uid: Uid,
+    pub(super) place: Place,
+    /// Name of the channel.
+    pub(super) channel: String,
+    pub(super) dispatch: Dispatch,
+}
+
+/// Where messages go: whatever goes to the same one may go as one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Destination {
+    /// Name of the Plugin.
+    pub(super) plugin: String,
+    /// What it is told, as JSON.
+    pub(super) settings: String,
+    /// Namespace, name and slot of the Secret, if it is the handler's own.
+    pub(super) secret: Option<(String, String, Option<String>)>,
 }
 
 /// What came of sending a message.
@@ -78,34 +104,54 @@ impl Deliveries {
         Self { state: Mutex::default(), tasks: TaskTracker::new(), ended }
     }
 
-    /// Has `send` send `dispatch`.
-    pub(super) fn begin(
+    /// Has `send` send the message of `parcel`; together with others to the same destination if it `sums_up`.
+    pub(super) fn begin<S>(
         self: &Arc<Self>,
-        uid: &str,
-        place: &Place,
-        channel: &str,
-        plugin: &str,
-        dispatch: Dispatch,
-        send: impl Future<Output = Result<(), DeliveryError>> + Send + 'static,
-    ) {
-        let key = (uid.to_owned(), channel.to_owned());
-        let limit = {
-            let mut state = self.lock();
-            let count = state.under_way.entry(key.clone()).or_default();
-            *count = count.saturating_add(1);
-            let limit = state.limits.entry(plugin.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
-            Arc::clone(limit)
+        parcel: Parcel,
+        to: Destination,
+        sums_up: bool,
+        send: impl FnOnce(Message) -> S + Send + 'static,
+    ) where
+        S: Future<Output = Result<(), DeliveryError>> + Send,
+    {
+        let mut state = self.lock();
+        let count = state.under_way.entry((parcel.uid.clone(), parcel.channel.clone())).or_default();
+        *count = count.saturating_add(1);
+        let limit = state.limits.entry(to.plugin.clone()).or_insert_with(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
+        let (deliveries, limit) = (Arc::clone(self), Arc::clone(limit));
+        if !sums_up {
+            self.tasks.spawn(async move { deliveries.send(vec![parcel], &limit, send).await });
+            return;
+        }
+        let gathered = state.gathered.entry(to.clone()).or_default();
+        gathered.push(parcel);
+        if gathered.len() == 1 {
+            self.tasks.spawn(async move {
+                tokio::time::sleep(GATHERING).await;
+                let mut parcels = deliveries.lock().gathered.remove(&to).unwrap_or_default();
+                // In an order that is the same if the same has to be sent again.
+                parcels.sort_by(|one, other| one.place.cmp(&other.place));
+                deliveries.send(parcels, &limit, send).await;
+            });
+        }
+    }
+
+    async fn send<S>(&self, parcels: Vec<Parcel>, limit: &Semaphore, send: impl FnOnce(Message) -> S)
+    where
+        S: Future<Output = Result<(), DeliveryError>>,
+    {
+        let dispatches: Vec<Dispatch> = parcels.iter().map(|parcel| parcel.dispatch.clone()).collect();
+        let Some(message) = Dispatch::sum_up(&dispatches) else { return };
+        let result = {
+            let _place = limit.acquire().await;
+            send(message).await
         };
-        let (deliveries, place) = (Arc::clone(self), place.clone());
-        self.tasks.spawn(async move {
-            let result = {
-                let _place = limit.acquire().await;
-                send.await
-            };
-            let failure = result.err().map(|err| err.failure(rand::random()));
-            let ended = Ended { channel: key.1.clone(), dispatch, failure, at: Timestamp::now() };
-            deliveries.end(key, &place, ended);
-        });
+        let failure = result.err().map(|err| err.failure(rand::random()));
+        let at = Timestamp::now();
+        for Parcel { uid, place, channel, dispatch } in parcels {
+            let ended = Ended { channel: channel.clone(), dispatch, failure: failure.clone(), at };
+            self.end((uid, channel), &place, ended);
+        }
     }
 
     fn end(&self, key: (Uid, String), place: &Place, ended: Ended) {

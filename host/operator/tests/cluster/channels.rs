@@ -411,18 +411,32 @@ async fn people_are_reminded_until_somebody_does_something() {
 }
 
 #[tokio::test]
-async fn a_digest_sums_up() {
-    let (stage, registry, telegram) = told("digest", &json!({"notices": {"digest": "6s"}})).await;
+async fn a_digest_sums_up_what_all_handlers_have_to_say() {
+    let (stage, registry, telegram) = told("digest", &json!({"notices": {"digest": "15s"}})).await;
     registry.push("web", &["1.0.0", "1.0.1", "2.0.0"]);
-    stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
-    stage.handle("web", &json!({})).await;
-    image(&stage, "web", "app", &registry.image("web", "1.0.1")).await;
-    stage.eventually("one message has come", async || equal(&telegram.messages().len(), &1)).await;
+    for name in ["one", "two"] {
+        stage.deploy(name, &[("app", &registry.image("web", "1.0.0"))]).await;
+    }
+    // At the beginning of an interval, so that both fall into it.
+    let second = jiff::Timestamp::now().as_second();
+    sleep(Duration::from_secs(u64::try_from(15 - second.rem_euclid(15)).unwrap())).await;
+    for name in ["one", "two"] {
+        stage.handle(name, &json!({})).await;
+        image(&stage, name, "app", &registry.image("web", "1.0.1")).await;
+    }
+    stage.eventually("a message has come", async || equal(&telegram.messages().len(), &1)).await;
     let message = telegram.messages().remove(0);
-    for part in ["handler created", "→ 1.0.1 is rolled out", "2.0.0 is available"] {
+    for part in ["6 notices about 2 handlers", "one: handler created", "two: handler created"] {
         assert!(message.text.contains(part), "{part:?} in {}", message.text);
     }
+    assert_eq!(message.text.matches("→ 1.0.1 is rolled out").count(), 2, "{}", message.text);
+    assert!(message.text.matches("→ 2.0.0 is available").count() >= 2, "{}", message.text);
     assert!(message.buttons.is_empty());
+    for name in ["one", "two"] {
+        settled(&stage, name).await;
+    }
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(telegram.messages().len(), 1, "one for both");
 }
 
 #[tokio::test]

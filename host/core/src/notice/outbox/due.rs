@@ -23,9 +23,10 @@ pub struct Policy {
 pub enum Mode {
     /// Each notice as soon as it is known.
     Immediate,
-    /// One message for all notices since the last one, at most one per interval; the interval begins with the first notice.
+    /// One message for all notices of an interval, at its end. Intervals are counted from 1970-01-01T00:00:00Z, so that those of all outboxes
+    /// end together: of 24 hours at midnight UTC.
     Digest {
-        /// The interval.
+        /// The interval; fractions of a second do not count, and with none each notice is sent at once.
         interval: Duration,
     },
 }
@@ -98,12 +99,12 @@ impl Outbox {
 
     fn due_summed_up(&self, now: Timestamp, pause: Option<Timestamp>, policy: &Policy, interval: Duration) -> Due {
         let reminders = self.reminders(now, policy);
-        let collected = self.pending.iter().map(|pending| later(pending.since, interval)).min();
-        let reminded = reminders.iter().map(|reminder| reminder.at).min();
+        let collected = self.pending.iter().map(|pending| end_of_interval(pending.since, interval)).min();
+        let reminded = reminders.iter().map(|reminder| end_at_or_after(reminder.at, interval)).min();
         let Some(wanted) = collected.into_iter().chain(reminded).min() else {
             return Due { dispatches: Vec::new(), next: None };
         };
-        let rested = self.last_sent.map(|last| later(last, interval));
+        let rested = self.last_sent.map(|last| end_of_interval(last, interval));
         let retried = self.pending.iter().filter_map(|pending| pending.tries.waits_until(now)).max();
         let at = [rested, retried, pause].into_iter().flatten().fold(wanted, Timestamp::max);
         if now < at {
@@ -112,7 +113,7 @@ impl Outbox {
         let told = self.pending.iter().map(|pending| Candidate::new(pending, now).item);
         let (ripe, unripe): (Vec<_>, Vec<_>) = reminders.into_iter().partition(|reminder| reminder.at <= now);
         let items = told.chain(ripe.into_iter().map(|reminder| reminder.item)).collect();
-        let next = unripe.iter().map(|reminder| reminder.at.max(later(now, interval))).min();
+        let next = unripe.iter().map(|reminder| end_at_or_after(reminder.at, interval)).min();
         Due { dispatches: Dispatch::of(items, self.given_up).into_iter().collect(), next }
     }
 
@@ -143,6 +144,24 @@ impl Outbox {
     }
 }
 
+/// The end of the interval in which `time` lies.
+fn end_of_interval(time: Timestamp, interval: Duration) -> Timestamp {
+    let length = i64::try_from(interval.as_secs()).unwrap_or(i64::MAX);
+    match time.as_second().checked_div_euclid(length) {
+        Some(index) => {
+            let end = index.saturating_add(1).saturating_mul(length);
+            Timestamp::from_second(end).unwrap_or(Timestamp::MAX)
+        }
+        None => time,
+    }
+}
+
+/// The first end of an interval that is not before `time`.
+fn end_at_or_after(time: Timestamp, interval: Duration) -> Timestamp {
+    let before = time.checked_sub(Duration::from_secs(1)).unwrap_or(Timestamp::MIN);
+    end_of_interval(before, interval).max(time)
+}
+
 impl Candidate {
     fn new(pending: &Pending, now: Timestamp) -> Self {
         Self {
@@ -153,18 +172,30 @@ impl Candidate {
 }
 
 impl Dispatch {
-    fn of(items: Vec<Item>, given_up: u32) -> Option<Self> {
-        let messages: Vec<Message> = items.iter().map(Item::message).collect();
-        let mut message = digest(&messages)?;
-        if given_up > 0 {
-            let notices = if given_up == 1 { "notice" } else { "notices" };
-            message.text = format!(
-                "{} Before this, {given_up} {notices} could not be delivered and had to be given up.",
-                message.text
-            );
-        }
-        Some(Self { message, items, given_up })
+    /// One message in place of those of several dispatches, for a channel that sums up; none of none.
+    pub fn sum_up(dispatches: &[Self]) -> Option<Message> {
+        let items = dispatches.iter().flat_map(|dispatch| &dispatch.items);
+        let given_up = dispatches.iter().fold(0_u32, |sum, dispatch| sum.saturating_add(dispatch.given_up));
+        message(items, given_up)
     }
+
+    fn of(items: Vec<Item>, given_up: u32) -> Option<Self> {
+        Some(Self { message: message(items.iter(), given_up)?, items, given_up })
+    }
+}
+
+/// What tells `items`, and that so many others were given up.
+fn message<'a>(items: impl Iterator<Item = &'a Item>, given_up: u32) -> Option<Message> {
+    let messages: Vec<Message> = items.map(Item::message).collect();
+    let mut message = digest(&messages)?;
+    if given_up > 0 {
+        let notices = if given_up == 1 { "notice" } else { "notices" };
+        message.text = format!(
+            "{} Before this, {given_up} {notices} could not be delivered and had to be given up.",
+            message.text
+        );
+    }
+    Some(message)
 }
 
 impl Item {

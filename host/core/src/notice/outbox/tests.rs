@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::notice::tests::{available, notice, some};
-use crate::notice::{Filter, Kind, Level};
+use crate::notice::{Filter, Handler, Kind, Level};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -13,6 +13,11 @@ const BROKEN: Retry = Retry::BackOff { random: 1.0 };
 /// So many minutes after the beginning.
 fn minute(count: u64) -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap() + Duration::from_mins(count)
+}
+
+/// Midnight UTC, so many days after another one.
+fn day(count: u64) -> Timestamp {
+    Timestamp::from_second(1_700_006_400).unwrap() + Duration::from_hours(count * 24)
 }
 
 fn enqueue(outbox: &mut Outbox, notices: &[Notice], now: Timestamp) {
@@ -255,7 +260,6 @@ fn people_are_reminded_until_something_is_done() {
 #[test]
 fn a_digest_sums_up_an_interval() {
     let mut outbox = Outbox::default();
-    let day = |count: u64| minute(count * 24 * 60);
     enqueue(&mut outbox, &[available("2.0")], day(0));
     enqueue(&mut outbox, &[of("app", notice(Kind::RolloutFailed)), available("2.1")], day(0) + 60 * MINUTE);
     let due = outbox.due(day(0) + 60 * MINUTE, &DAILY);
@@ -263,23 +267,65 @@ fn a_digest_sums_up_an_interval() {
     assert_eq!(deliver(&mut outbox, day(1), &DAILY), ["2 notices, among them: rollout of the image failed"]);
     assert_eq!(outbox.due(day(9), &DAILY), Due { dispatches: vec![], next: None });
 
-    enqueue(&mut outbox, &[of("app", notice(Kind::Updated))], day(1) + MINUTE);
-    let dispatch = outbox.due(day(2) + MINUTE, &DAILY).dispatches.remove(0);
-    outbox.failed(&dispatch, BROKEN, day(2) + MINUTE);
-    assert_eq!(outbox.due(day(2) + MINUTE, &DAILY).next, Some(day(2) + MINUTE + Duration::from_secs(30)));
-    assert_eq!(deliver(&mut outbox, day(2) + 2 * MINUTE, &DAILY), ["the image is being rolled out"]);
+    // However late it came, it is sent when that of everybody else is.
+    enqueue(&mut outbox, &[of("app", notice(Kind::Updated))], day(10) - MINUTE);
+    let dispatch = outbox.due(day(10), &DAILY).dispatches.remove(0);
+    outbox.failed(&dispatch, BROKEN, day(10));
+    assert_eq!(outbox.due(day(10), &DAILY).next, Some(day(10) + Duration::from_secs(30)));
+    assert_eq!(deliver(&mut outbox, day(10) + MINUTE, &DAILY), ["the image is being rolled out"]);
+    enqueue(&mut outbox, &[of("app", notice(Kind::RolloutFailed))], day(10) + 2 * MINUTE);
+    assert_eq!(outbox.due(day(10) + 2 * MINUTE, &DAILY).next, Some(day(11)), "not twice in one interval");
+}
+
+#[test]
+fn intervals_end_at_the_same_time_for_everybody() {
+    let check = |since: u64, interval: Duration, expected: u64| {
+        let mut outbox = Outbox::default();
+        let at = |second: u64| day(0) + Duration::from_secs(second);
+        enqueue(&mut outbox, &[available("2.0")], at(since));
+        let policy = Policy { mode: Mode::Digest { interval }, remind_after: None };
+        let due = outbox.due(at(since), &policy);
+        let found = if due.dispatches.is_empty() { due.next } else { Some(at(since)) };
+        assert_eq!(found, Some(at(expected)), "{since} {interval:?}");
+    };
+    check(0, DAY, 86_400);
+    check(1, DAY, 86_400);
+    check(86_399, DAY, 86_400);
+    check(3_599, Duration::from_hours(1), 3_600);
+    check(3_600, Duration::from_hours(1), 7_200);
+    check(5, Duration::from_millis(1_500), 6);
+    check(5, Duration::from_millis(500), 5);
+    check(5, Duration::ZERO, 5);
+}
+
+#[test]
+fn dispatches_of_several_handlers_become_one_message() {
+    let outbox = |name: &str, given_up: u32| {
+        let mut outbox = Outbox { given_up, ..Outbox::default() };
+        let handler = Handler { name: name.to_owned(), uid: name.to_owned(), ..notice(Kind::Updated).handler };
+        enqueue(&mut outbox, &[Notice { handler, ..available("2.0") }], day(0));
+        outbox.due(day(1), &DAILY).dispatches.remove(0)
+    };
+    let both = [outbox("db", 0), outbox("web", 2)];
+    let message = Dispatch::sum_up(&both).unwrap();
+    assert!(message.title.starts_with("2 notices about 2 handlers"), "{}", message.title);
+    for part in ["team-a/db: nginx", "team-a/web: nginx", "2 notices could not be delivered"] {
+        assert!(message.text.contains(part), "{}", message.text);
+    }
+    assert_eq!(Dispatch::sum_up(&both[..1]), Some(both[0].message.clone()));
+    assert_eq!(Dispatch::sum_up(&[]), None);
 }
 
 #[test]
 fn reminders_come_with_the_digest() {
     let policy = Policy { remind_after: Some(5 * MINUTE), ..DAILY };
     let mut outbox = Outbox::default();
-    enqueue(&mut outbox, &[available("2.0")], minute(0));
-    assert_eq!(deliver(&mut outbox, minute(0) + DAY, &policy).len(), 1);
+    enqueue(&mut outbox, &[available("2.0")], day(0));
+    assert_eq!(deliver(&mut outbox, day(1), &policy).len(), 1);
     // Not more often than the interval says.
-    assert_eq!(outbox.due(minute(30) + DAY, &policy).next, Some(minute(0) + 2 * DAY));
-    enqueue(&mut outbox, &[notice(Kind::CheckFailing)], minute(31) + DAY);
-    let dispatch = outbox.due(minute(0) + 2 * DAY, &policy).dispatches.remove(0);
+    assert_eq!(outbox.due(day(1) + 30 * MINUTE, &policy).next, Some(day(2)));
+    enqueue(&mut outbox, &[notice(Kind::CheckFailing)], day(1) + 31 * MINUTE);
+    let dispatch = outbox.due(day(2), &policy).dispatches.remove(0);
     assert!(dispatch.message.title.contains("2 notices"), "{}", dispatch.message.title);
     assert!(dispatch.message.text.contains("(2) Reminder: nginx 1.0 → 2.0 is available"), "{}", dispatch.message.text);
 }
