@@ -18,6 +18,8 @@ pub mod plugin;
     reason = "KubeSchema puts a copy of each type where nobody can reach it, and kube has an attribute for each printer column"
 )]
 pub mod versioning_handler;
+#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+pub mod workload;
 
 use kube::CustomResourceExt;
 

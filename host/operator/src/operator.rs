@@ -1,10 +1,11 @@
 //! Builds the clients, the watches and the contexts, runs the two loops and the health server, and stops them all.
 
+mod workloads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt, future};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8supdater_egress::{Client as Egress, Mailer};
 use k8supdater_runtime::{Engine, EngineOptions};
@@ -34,7 +35,9 @@ use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
 use crate::telemetry::health;
 use crate::telemetry::metrics::Metrics;
-use crate::workload::{self, Workloads};
+use crate::workload::Workloads;
+
+use workloads::{KnownWorkloads, WatchedWorkloads};
 
 type Guarded<K> = DeserializeGuard<K>;
 
@@ -122,7 +125,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
         for namespace in scopes(&config) {
             let known = watch_namespace(&mut tasks, &parts, namespace.as_deref(), &stopping);
             known.handlers.wait_until_listed().await;
-            known.deployments.wait_until_listed().await;
+            known.workloads.wait_until_listed().await;
             known_handlers.push(known.handlers.store);
         }
         spawn_bot(&mut tasks, bots, known_handlers, parts, stopping.clone());
@@ -174,14 +177,13 @@ fn watch_namespace(
     stopping: &CancellationToken,
 ) -> KnownInScope {
     let Parts { client, config, plugins, registries, nodes, egress, mailer, metrics } = parts;
-    let deployments = watcher(scoped::<Deployment>(client, namespace), watcher::Config::default());
-    let deployments = watched(deployments.modify(workload::strip));
+    let watched = WatchedWorkloads::new(client, namespace);
     let context = Arc::new(Context {
         client: client.clone(),
         config: config.clone(),
         plugins: Arc::clone(plugins),
         registries: Arc::clone(registries),
-        workloads: Workloads::watched(client.clone(), deployments.known.store.clone()),
+        workloads: Workloads::watched(client.clone(), watched.stores()),
         nodes: Arc::clone(nodes),
         metrics: Arc::clone(metrics),
         failures: Failures::default(),
@@ -195,7 +197,7 @@ fn watch_namespace(
         Arc::clone(metrics),
     );
     let (handlers, changed) = watched_handlers(namespace, Arc::clone(&context), Arc::clone(&notices));
-    let known = spawn_handler_loop(tasks, handlers, deployments, context, stopping.clone());
+    let known = spawn_handler_loop(tasks, handlers, watched, context, stopping.clone());
     spawn_notice_loop(tasks, known.handlers.store.clone(), changed, ended, notices, stopping.clone());
     known
 }
@@ -373,7 +375,7 @@ async fn wait_for_plugins(known: Known<Guarded<Plugin>>, plugins: &Plugins) {
 /// What must have been listed once before the operator is ready.
 struct KnownInScope {
     handlers: Known<Guarded<VersioningHandler>>,
-    deployments: Known<Deployment>,
+    workloads: KnownWorkloads,
 }
 
 /// The watch of handlers, and all of them as they change, for the loop that tells people. That one is gone is told at once: no loop looks
@@ -489,35 +491,27 @@ async fn hold_while_there_are_bots(
 fn spawn_handler_loop(
     tasks: &mut JoinSet<()>,
     handlers: Watched<Guarded<VersioningHandler>>,
-    deployments: Watched<Deployment>,
+    workloads: WatchedWorkloads,
     context: Arc<Context>,
     stopping: CancellationToken,
 ) -> KnownInScope {
     let concurrency = controller::Config::default().concurrency(context.config.concurrency);
-    let known = KnownInScope { handlers: handlers.known, deployments: deployments.known };
+    let known = KnownInScope { handlers: handlers.known, workloads: workloads.known() };
     let store = known.handlers.store.clone();
     let controller = Controller::for_stream(handlers.touched, store.clone()).with_config(concurrency);
-    let (by_deployment, existing) = (store.clone(), store);
-    let known_deployments = known.deployments.clone();
+    let known_workloads = known.workloads.clone();
     let plugin_changes = changes(context.plugins.changes());
     let for_cleaning = Arc::clone(&context);
-    let run = controller
-        .watches_stream(deployments.touched, move |deployment| {
-            let (namespace, name) = (deployment.namespace(), deployment.name_any());
-            let watching = by_deployment.state_filter(|handler| {
-                handler.namespace() == namespace
-                    && handler.0.as_ref().is_ok_and(|handler| handler.spec.deployment == name)
-            });
-            watching.iter().map(|handler| ObjectRef::from_obj(&**handler)).collect::<Vec<_>>()
-        })
+    let run = workloads
+        .wake(controller, &store)
         .reconcile_all_on(plugin_changes)
         .graceful_shutdown_on(stopping.cancelled_owned())
         .run(
             move |handler, context| {
-                let deployments = known_deployments.clone();
+                let workloads = known_workloads.clone();
                 async move {
-                    // A Deployment that the watch has not listed yet is not one that does not exist.
-                    deployments.wait_until_listed().await;
+                    // A workload that its watch has not listed yet is not one that does not exist.
+                    workloads.wait_until_listed().await;
                     reconcile::reconcile(handler, context).await
                 }
             },
@@ -526,7 +520,7 @@ fn spawn_handler_loop(
         )
         .for_each(move |result| {
             log_loop_error("handler loop", result.map(drop));
-            for_cleaning.failures.retain(|handler| existing.get(handler).is_some());
+            for_cleaning.failures.retain(|handler| store.get(handler).is_some());
             future::ready(())
         });
     tasks.spawn(run);

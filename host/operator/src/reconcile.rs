@@ -57,7 +57,7 @@ pub struct Context {
     pub plugins: Arc<Plugins>,
     /// What is in the registries.
     pub registries: Arc<Registries>,
-    /// The Deployments.
+    /// The workloads.
     pub workloads: Workloads,
     /// Where their pods can run.
     pub nodes: Arc<Nodes>,

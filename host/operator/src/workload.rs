@@ -1,9 +1,11 @@
-//! Workloads: read from a shared watch, changed with guarded patches.
+//! Workloads: one face for all kinds, read from shared watches and changed with guarded patches.
 //!
-//! Owns the cache of Deployments and the only function that changes one. Pure parts, tested as tables: [`containers`], [`rollout`],
-//! [`restart`] and the building of the patch in [`patch`].
+//! Owns the caches of workloads and the only function that changes one. Pure parts, tested as tables: [`kind`] and [`object`], which
+//! know how the kinds differ, [`containers`], [`rollout`], [`restart`] and the building of the patch in [`patch`].
 
 pub mod containers;
+pub mod kind;
+pub mod object;
 pub mod patch;
 pub mod pods;
 pub mod restart;
@@ -16,24 +18,36 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use thiserror::Error;
 
+use crate::api::workload::{WorkloadKind, WorkloadRef};
 use crate::failure::Retry;
 
-/// All Deployments that the operator may see.
+pub use object::{Object, Workload, strip};
+
+/// All workloads that the operator may see.
 #[derive(Clone)]
 pub struct Workloads {
     client: Client,
-    /// As of their watch; none for a single look, which does not pay for one.
-    store: Option<Store<Deployment>>,
+    /// As of their watches; none for a single look, which does not pay for any.
+    stores: Option<Stores>,
+}
+
+/// What the watches of workloads have brought.
+#[derive(Clone)]
+pub struct Stores {
+    /// All Deployments.
+    pub deployments: Store<Deployment>,
 }
 
 /// Why a workload could not be read or changed.
 #[derive(Debug, Error)]
 pub enum WorkloadError {
-    /// There is none of that name.
+    /// There is none of that kind and name.
     #[error(
-        "Deployment {namespace}/{name} does not exist; create it, or correct spec.deployment (the operator notices either by itself)"
+        "{kind} {namespace}/{name} does not exist; create it, or correct spec.deployment (the operator notices either by itself)"
     )]
     NotFound {
+        /// Its kind.
+        kind: WorkloadKind,
         /// Where it was looked for.
         namespace: String,
         /// Its name.
@@ -41,19 +55,23 @@ pub enum WorkloadError {
     },
     /// The image or the order of the containers is not what the decision was made on: somebody else changed the workload.
     #[error(
-        "Deployment {namespace}/{name} was changed by somebody else at the same time; their change is left alone and looked at again"
+        "{kind} {namespace}/{name} was changed by somebody else at the same time; their change is left alone and looked at again"
     )]
     Overtaken {
+        /// Its kind.
+        kind: WorkloadKind,
         /// Where it is.
         namespace: String,
         /// Its name.
         name: String,
     },
     /// The API server refused or could not be reached.
-    #[error("cannot {verb} Deployment {namespace}/{name}")]
+    #[error("cannot {verb} {kind} {namespace}/{name}")]
     Api {
         /// `read`, `patch` or `list the pods of`.
         verb: &'static str,
+        /// Its kind.
+        kind: WorkloadKind,
         /// Where it is.
         namespace: String,
         /// Its name.
@@ -84,70 +102,73 @@ impl WorkloadError {
 }
 
 impl Workloads {
-    /// A view on `store`, which the caller keeps filled.
-    pub fn watched(client: Client, store: Store<Deployment>) -> Self {
-        Self { client, store: Some(store) }
+    /// A view on `stores`, which the caller keeps filled.
+    pub fn watched(client: Client, stores: Stores) -> Self {
+        Self { client, stores: Some(stores) }
     }
 
     /// Asks the API server each time.
     pub fn unwatched(client: Client) -> Self {
-        Self { client, store: None }
+        Self { client, stores: None }
     }
 
-    /// Reads a Deployment that has reached at least `generation`: from the watch, or, where the watch lags behind a change that
-    /// the operator itself has made, from the API server.
+    /// Reads a workload that has reached at least `generation`: from its watch, or, where the watch lags behind a change that the operator
+    /// itself has made, from the API server.
     ///
     /// # Errors
     /// [`WorkloadError::NotFound`] or [`WorkloadError::Api`].
     pub async fn read(
         &self,
         namespace: &str,
-        name: &str,
+        workload: &WorkloadRef,
         generation: Option<i64>,
-    ) -> Result<Arc<Deployment>, WorkloadError> {
-        let now = async || {
-            let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-            api.get(name).await.map(Arc::new).map_err(|err| WorkloadError::api("read", namespace, name, err))
-        };
-        let Some(store) = &self.store else { return now().await };
-        let known = store.get(&ObjectRef::new(name).within(namespace));
-        match (known, generation) {
-            (Some(known), Some(generation)) if known.metadata.generation < Some(generation) => now().await,
-            (Some(known), _) => Ok(known),
-            (None, _) => Err(WorkloadError::NotFound { namespace: namespace.to_owned(), name: name.to_owned() }),
+    ) -> Result<Workload, WorkloadError> {
+        let stores = self.stores.as_ref();
+        match workload.kind {
+            WorkloadKind::Deployment => {
+                self.look(stores.map(|stores| &stores.deployments), namespace, workload, generation).await
+            }
         }
+    }
+
+    async fn look<K: Object>(
+        &self,
+        store: Option<&Store<K>>,
+        namespace: &str,
+        workload: &WorkloadRef,
+        generation: Option<i64>,
+    ) -> Result<Workload, WorkloadError> {
+        let now = async || {
+            let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+            let read = api.get(&workload.name).await;
+            read.map(Arc::new).map_err(|err| WorkloadError::api("read", namespace, workload, err))
+        };
+        let known = store.map(|store| store.get(&ObjectRef::new(&workload.name).within(namespace)));
+        let found = match (known, generation) {
+            (None, _) => now().await,
+            (Some(None), _) => Err(WorkloadError::not_found(namespace, workload)),
+            (Some(Some(known)), Some(generation)) if known.meta().generation < Some(generation) => now().await,
+            (Some(Some(known)), _) => Ok(known),
+        };
+        found.map(K::into_workload)
     }
 }
 
 impl WorkloadError {
-    fn api(verb: &'static str, namespace: &str, name: &str, err: kube::Error) -> Self {
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    fn not_found(namespace: &str, workload: &WorkloadRef) -> Self {
+        Self::NotFound { kind: workload.kind, namespace: namespace.to_owned(), name: workload.name.clone() }
+    }
+
+    fn api(verb: &'static str, namespace: &str, workload: &WorkloadRef, err: kube::Error) -> Self {
         match err {
-            kube::Error::Api(status) if status.code == 404 => Self::NotFound { namespace, name },
-            err => Self::Api { verb, namespace, name, source: Box::new(err) },
+            kube::Error::Api(status) if status.code == 404 => Self::not_found(namespace, workload),
+            err => Self::Api {
+                verb,
+                kind: workload.kind,
+                namespace: namespace.to_owned(),
+                name: workload.name.clone(),
+                source: Box::new(err),
+            },
         }
     }
-}
-
-/// Drops what the operator never looks at, so that the watch of a large cluster stays small in memory.
-pub fn strip(deployment: &mut Deployment) {
-    deployment.metadata.managed_fields = None;
-    deployment.metadata.annotations = None;
-    let Some(pod) = deployment.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()) else { return };
-    let containers = std::mem::take(&mut pod.containers);
-    *pod = k8s_openapi::api::core::v1::PodSpec {
-        containers: containers
-            .into_iter()
-            .map(|container| k8s_openapi::api::core::v1::Container {
-                name: container.name,
-                image: container.image,
-                image_pull_policy: container.image_pull_policy,
-                ..Default::default()
-            })
-            .collect(),
-        image_pull_secrets: pod.image_pull_secrets.take(),
-        service_account_name: pod.service_account_name.take(),
-        node_selector: pod.node_selector.take(),
-        ..Default::default()
-    };
 }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notices::{NoticesStatus, NotifierOptions};
+use super::workload::{WorkloadKind, WorkloadRef};
 
 /// Settings for a plugin: any JSON object. The plugin's own schema says what it may hold.
 pub type Settings = BTreeMap<String, serde_json::Value>;
@@ -127,6 +128,13 @@ pub struct VersioningHandlerSpec {
     /// Stops all checks and updates until it is removed. A rollout that has begun is not undone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+}
+
+impl VersioningHandlerSpec {
+    /// Which workload is looked after; none if it does not say clearly, which the API server refuses.
+    pub fn workload_ref(&self) -> Option<WorkloadRef> {
+        Some(WorkloadRef { kind: WorkloadKind::Deployment, name: self.deployment.clone() })
+    }
 }
 
 /// What the registry plugin is told.

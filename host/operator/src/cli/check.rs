@@ -170,7 +170,7 @@ What is recognised in files:
   Jobs and CronJobs, in Lists and in several documents, too, as YAML or JSON. Not: kustomizations,
   Helm charts and their values. Templates that are no YAML are told, and passed over.
 
-  VersioningHandlers beside them: a Deployment that one names is judged by its spec, as in the
+  VersioningHandlers beside them: a workload that one names is judged by its spec, as in the
   cluster, with plugins of those names from --plugins and the logins below; which platforms count
   is still said by --platform. One that several name fails. All else is judged by the flags.
 

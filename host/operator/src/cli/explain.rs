@@ -15,6 +15,7 @@ use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 
 use crate::api::VersioningHandler;
+use crate::api::workload::WorkloadKind;
 use crate::cli::name::{HandlerName, handler_name};
 use crate::config::{Config, ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
@@ -59,12 +60,12 @@ pub enum Output {
     Json,
 }
 
-const HELP: &str = r#"It needs the rights of the operator: to read the handler, its Deployment, pods and Secrets, and Plugins with their ConfigMaps and Secrets.
+const HELP: &str = r#"It needs the rights of the operator: to read the handler, its workload, pods and Secrets, and Plugins with their ConfigMaps and Secrets.
 Who has fewer lets the operator look, with its own configuration:
   kubectl exec -n k8supdater deploy/k8supdater -- k8supdater explain team-a/web
 
 JSON:
-  {"handler", "deployment", "rollout", "containers": […]}, and for each container:
+  {"handler", "workload", "rollout", "containers": […]}, and for each container:
   name, image
   decision   Update, Notify, UpdateAndNotify, AwaitingApproval, Restart, None, Ignored, Unknown or Failed
   update     what would be applied: image, and for a restart restartFor, a digest
@@ -111,8 +112,10 @@ pub enum ExplainError {
     #[error(transparent)]
     Workload(#[from] WorkloadError),
     /// There is no such container.
-    #[error("the Deployment has no container {name:?}, expected one of: {known}")]
+    #[error("the {kind} has no container {name:?}, expected one of: {known}")]
     NoContainer {
+        /// Kind of the workload.
+        kind: WorkloadKind,
         /// What was asked for.
         name: String,
         /// What there is.
@@ -146,6 +149,7 @@ async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainEr
     let client = connections::api_server(&config).await?;
     let handler = handler(&client, &args.handler).await?;
     let target = validate::validate(&handler, &config)?;
+    let kind = target.workload.kind;
     let ctx = context(client, config, &target).await?;
     let observed = observe::observe(&ctx, target).await?;
     let mut explanation = Explanation::of(&observed);
@@ -153,7 +157,7 @@ async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainEr
     if let Some(name) = &args.container {
         let known = explanation.keep(name);
         if !known.is_empty() {
-            return Err(ExplainError::NoContainer { name: name.clone(), known: known.join(", ") });
+            return Err(ExplainError::NoContainer { kind, name: name.clone(), known: known.join(", ") });
         }
     }
     Ok(match args.output {

@@ -16,6 +16,7 @@ use crate::api::conditions::{READY, ROLLOUT_HEALTHY};
 use crate::api::versioning_handler::{
     ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
 };
+use crate::api::workload::WorkloadRef;
 
 /// How young a handler must be to be told as new where nothing of it was told before. Older ones were there before their channels.
 const NEW: Duration = Duration::from_hours(1);
@@ -25,7 +26,7 @@ const NEW: Duration = Duration::from_hours(1);
 pub(super) struct Standing {
     /// Which handler.
     pub(super) handler: Handler,
-    workload: Workload,
+    workload: Option<Workload>,
     /// What became of the handler itself since people were told last.
     lifecycle: Option<Notice>,
     /// The last step of each container's update.
@@ -81,7 +82,7 @@ impl Standing {
 
     /// That the handler is gone.
     pub(super) fn deleted(&self, now: Timestamp) -> Notice {
-        let workload = Some(self.workload.clone());
+        let workload = self.workload.clone();
         Notice { workload, ..Notice::new(Kind::HandlerDeleted, self.handler.clone(), now) }
     }
 
@@ -127,7 +128,7 @@ impl Standing {
                     let failed =
                         |known: &Notice| known.kind == Kind::PluginFailing || known.kind == Kind::CheckRecovered;
                     outbox.forget(failed);
-                    let workload = Some(self.workload.clone());
+                    let workload = self.workload.clone();
                     let recovered = Notice { workload, ..Notice::new(Kind::CheckRecovered, self.handler.clone(), now) };
                     outbox.enqueue([recovered], filter, now);
                 } else {
@@ -179,11 +180,12 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn notice(&self, kind: Kind, time: Timestamp) -> Notice {
-        Notice { workload: Some(self.workload()), ..Notice::new(kind, self.reference.clone(), time) }
+        Notice { workload: self.workload(), ..Notice::new(kind, self.reference.clone(), time) }
     }
 
-    fn workload(&self) -> Workload {
-        Workload { kind: "Deployment".to_owned(), name: self.handler.spec.deployment.clone() }
+    fn workload(&self) -> Option<Workload> {
+        let WorkloadRef { kind, name } = self.handler.spec.workload_ref()?;
+        Some(Workload { kind: kind.as_str().to_owned(), name })
     }
 
     /// What became of the spec since people were told last.

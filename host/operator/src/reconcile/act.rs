@@ -92,8 +92,8 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let resolved = join_all(decision.updates.iter().map(|update| resolve(ctx, decision, update))).await;
     let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>()?;
     let changes: Vec<Change> = decision.updates.iter().map(|update| update.change.clone()).collect();
-    let (namespace, deployment) = (&target.handler.namespace, &target.deployment);
-    let patched = ctx.workloads.patch(namespace, deployment, &changes, &decision.template, now).await;
+    let (namespace, workload) = (&target.handler.namespace, &target.workload);
+    let patched = ctx.workloads.patch(namespace, workload, &changes, &decision.template, now).await;
     let generation = patched.map_err(UpdateFailure::Workload)?;
     for (update, digest) in decision.updates.iter().zip(digests) {
         ctx.metrics.update_applied();
@@ -101,7 +101,7 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
         info!(
             namespace,
             handler = target.handler.name,
-            deployment,
+            %workload,
             container = update.change.container,
             from = update.change.from,
             to = update.change.to,

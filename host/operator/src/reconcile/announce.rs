@@ -91,7 +91,7 @@ async fn say_answers(
     for news in &answered {
         if let Happening::Answered(what) = &news.what {
             let saying = what.saying(&news.container);
-            report::say(ctx, handler, Some(&decision.target.deployment), &saying, now).await?;
+            report::say(ctx, handler, Some(&decision.target.workload), &saying, now).await?;
         }
     }
     Ok(())

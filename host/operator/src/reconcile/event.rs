@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::validate::HandlerRef;
 use crate::api::conditions::shorten;
 use crate::api::versioning_handler::VersioningHandler;
+use crate::api::workload::WorkloadRef;
 use crate::api::{GROUP, versioning_handler};
 
 /// Longest note of an Event, in bytes (`events.k8s.io/v1`, field `note`).
@@ -36,7 +37,7 @@ pub struct Saying {
     pub note: String,
 }
 
-/// Publishes what is said about `handler`, with `deployment` as the related object, if its name is known.
+/// Publishes what is said about `handler`, with `workload` as the related object, if it is known.
 ///
 /// # Errors
 /// When the API server refuses for another reason than that the Event is there already.
@@ -44,18 +45,24 @@ pub async fn publish(
     client: &Client,
     instance: &str,
     handler: &HandlerRef,
-    deployment: Option<&str>,
+    workload: Option<&WorkloadRef>,
     saying: &Saying,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     let api: Api<Event> = Api::namespaced(client.clone(), &handler.namespace);
-    match api.create(&PostParams::default(), &event(instance, handler, deployment, saying, now)).await {
+    match api.create(&PostParams::default(), &event(instance, handler, workload, saying, now)).await {
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
         other => other.map(drop),
     }
 }
 
-fn event(instance: &str, handler: &HandlerRef, deployment: Option<&str>, saying: &Saying, now: Timestamp) -> Event {
+fn event(
+    instance: &str,
+    handler: &HandlerRef,
+    workload: Option<&WorkloadRef>,
+    saying: &Saying,
+    now: Timestamp,
+) -> Event {
     let regarding = ObjectReference {
         api_version: Some(versioning_handler::VersioningHandler::api_version(&()).into_owned()),
         kind: Some(VersioningHandler::kind(&()).into_owned()),
@@ -65,11 +72,11 @@ fn event(instance: &str, handler: &HandlerRef, deployment: Option<&str>, saying:
         resource_version: Some(handler.resource_version.clone()),
         ..ObjectReference::default()
     };
-    let related = deployment.map(|name| ObjectReference {
-        api_version: Some("apps/v1".to_owned()),
-        kind: Some("Deployment".to_owned()),
+    let related = workload.map(|WorkloadRef { kind, name }| ObjectReference {
+        api_version: Some(kind.api_version().to_owned()),
+        kind: Some(kind.as_str().to_owned()),
         namespace: Some(handler.namespace.clone()),
-        name: Some(name.to_owned()),
+        name: Some(name.clone()),
         ..ObjectReference::default()
     });
     Event {

@@ -21,15 +21,15 @@ pub(super) fn saying(handler: &VersioningHandler) -> Option<Saying> {
     let was_suspended = status.is_some_and(|status| {
         status.conditions.iter().any(|condition| condition.type_ == READY && condition.reason == SUSPENDED)
     });
-    let deployment = &handler.spec.deployment;
+    let workload = handler.spec.workload_ref()?;
     let (reason, note) = match known {
-        None => ("HandlerCreated", format!("Deployment {deployment} is looked after from now on")),
+        None => ("HandlerCreated", format!("{workload} is looked after from now on")),
         Some(known) if known == generation => return None,
         Some(_) if handler.spec.suspend => {
-            ("HandlerChanged", format!("Deployment {deployment} is not looked after any more: spec.suspend is set"))
+            ("HandlerChanged", format!("{workload} is not looked after any more: spec.suspend is set"))
         }
-        Some(_) if was_suspended => ("HandlerResumed", format!("Deployment {deployment} is looked after again")),
-        Some(_) => ("HandlerChanged", format!("Deployment {deployment} is looked after as the spec says now")),
+        Some(_) if was_suspended => ("HandlerResumed", format!("{workload} is looked after again")),
+        Some(_) => ("HandlerChanged", format!("{workload} is looked after as the spec says now")),
     };
     Some(Saying { is_warning: false, reason, action: "Read", occasion: generation.to_string(), note })
 }
@@ -42,19 +42,21 @@ pub async fn deleted(handler: VersioningHandler, ctx: &Context) {
         uid: handler.uid().unwrap_or_default(),
         resource_version: handler.resource_version().unwrap_or_default(),
     };
-    let deployment = &handler.spec.deployment;
+    let workload = handler.spec.workload_ref();
+    let named = workload.as_ref().map_or_else(|| "the workload".to_owned(), ToString::to_string);
     let saying = Saying {
         is_warning: false,
         reason: "HandlerDeleted",
         action: "Read",
         occasion: String::new(),
-        note: format!("Deployment {deployment} is not looked after any more, and keeps the images that it has"),
+        note: format!("{named} is not looked after any more, and keeps the images that it has"),
     };
     let HandlerRef { namespace, name, .. } = &reference;
     info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
     ctx.metrics.notice(saying.reason);
     let now = jiff::Timestamp::now();
-    let published = event::publish(&ctx.client, &ctx.config.instance, &reference, Some(deployment), &saying, now).await;
+    let published =
+        event::publish(&ctx.client, &ctx.config.instance, &reference, workload.as_ref(), &saying, now).await;
     if let Err(err) = published {
         debug!(namespace, handler = name, error = chain(&err), "no Event about a handler that is gone");
     }

@@ -1,6 +1,6 @@
 //! Step three's input: the workload, the tags, their versions, the rollout. Reads, and changes nothing.
 //!
-//! Needs the client (through the watch of Deployments, and for Secrets and pods) and the registries. Fails only if there is no workload;
+//! Needs the client (through the watches of workloads, and for Secrets and pods) and the registries. Fails only if there is no workload;
 //! what goes wrong with one container is a [`Problem`] of that container, and the others go on.
 
 mod choice;
@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::moving::RunningImage;
@@ -28,11 +27,11 @@ use super::validate::{Plan, PluginUse, Target};
 use crate::answer;
 use crate::credentials::Wallet;
 use crate::registry::{Inquiry, ParseError, parse};
-use crate::workload::WorkloadError;
 use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
 use crate::workload::patch::Template;
 use crate::workload::pods::running;
 use crate::workload::rollout::{Rollout, rollout};
+use crate::workload::{Workload, WorkloadError};
 
 /// The one tag that always moves, and that is meant where there is none.
 pub(crate) const LATEST: &str = "latest";
@@ -72,7 +71,7 @@ pub struct ObservedContainer {
 struct Look<'a> {
     ctx: &'a Context,
     target: &'a Target,
-    deployment: &'a Deployment,
+    workload: &'a Workload,
     wallet: Wallet,
     pull_secrets: PullSecrets,
     node_selector: BTreeMap<String, String>,
@@ -87,17 +86,17 @@ struct Look<'a> {
 pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, WorkloadError> {
     // A watch may lag behind what this operator wrote itself; what it wrote is in the status.
     let written = target.before.containers.iter().filter_map(|container| container.update.as_ref()?.generation).max();
-    let deployment = ctx.workloads.read(&target.handler.namespace, &target.deployment, written).await?;
+    let workload = ctx.workloads.read(&target.handler.namespace, &target.workload, written).await?;
     let look = Look {
         ctx,
         target: &target,
-        deployment: &deployment,
+        workload: &workload,
         wallet: Wallet::new(&ctx.client, &target.handler.namespace),
-        pull_secrets: pull_secrets(&deployment),
-        node_selector: node_selector(&deployment),
+        pull_secrets: pull_secrets(&workload),
+        node_selector: node_selector(&workload),
         pods: OnceCell::new(),
     };
-    let containers = containers(&deployment);
+    let containers = containers(&workload);
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
     let observing = containers.into_iter().map(|container| async {
         let is_looked_after = target.plan_of(&container.name).is_some();
@@ -122,7 +121,7 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();
-    Ok(Observed { rollout: rollout(&deployment), template: Template::of(&deployment), containers, inquiries, target })
+    Ok(Observed { rollout: rollout(&workload), template: Template::of(&workload), containers, inquiries, target })
 }
 
 impl Look<'_> {
@@ -228,7 +227,7 @@ impl Look<'_> {
     }
 
     async fn pods(&self) -> Result<&Vec<Pod>, Problem> {
-        self.pods.get_or_try_init(|| self.ctx.workloads.pods(self.deployment)).await.map_err(Problem::Pods)
+        self.pods.get_or_try_init(|| self.ctx.workloads.pods(self.workload)).await.map_err(Problem::Pods)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Milestone {
     Finished,
     /// The rollout is stuck.
     Failed {
-        /// The Deployment controller's words.
+        /// The words of the workload's controller.
         message: String,
     },
     /// The image is neither the old nor the new one any more.

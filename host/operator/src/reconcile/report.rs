@@ -23,6 +23,7 @@ use super::validate::HandlerRef;
 use super::{Context, Error};
 use crate::api::conditions::{self, Finding, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY, State, UP_TO_DATE};
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, VersioningHandler, VersioningHandlerStatus};
+use crate::api::workload::WorkloadRef;
 use crate::failure::{Retry, chain};
 use crate::workload::rollout::Rollout;
 
@@ -42,7 +43,7 @@ pub(super) async fn report(
     {
         let (namespace, name) = (handler.namespace().unwrap_or_default(), handler.name_any());
         info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
-        say(ctx, handler, Some(&handler.spec.deployment), &saying, now).await?;
+        say(ctx, handler, handler.spec.workload_ref().as_ref(), &saying, now).await?;
     }
     match attempt {
         Ok(Outcome::Checked(checked)) => Ok(report_check(ctx, *checked, now).await?),
@@ -126,7 +127,7 @@ async fn report_failure(
         warn!(namespace, handler = name, reason, message, "check failed");
         let occasion = format!("{reason} after {}", standing(&before.conditions, READY));
         let saying = Saying { is_warning: true, reason: "CheckFailed", action: "Check", occasion, note: message };
-        say(ctx, handler, Some(&handler.spec.deployment), &saying, now).await?;
+        say(ctx, handler, handler.spec.workload_ref().as_ref(), &saying, now).await?;
     }
     let conditions = with_ready(&before.conditions, &finding, handler, now);
     let status = VersioningHandlerStatus {
@@ -177,7 +178,12 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
         Some((_, reason, _)) => finding(READY, State::False, reason, all(problems)),
         None => {
             let count = decision.containers.len();
-            finding(READY, State::True, "Checked", format!("{count} container(s) of the Deployment were checked"))
+            finding(
+                READY,
+                State::True,
+                "Checked",
+                format!("{count} container(s) of the {} were checked", decision.target.workload.kind),
+            )
         }
     };
     let unreachable = decision.problems.iter().find(|problem| problem.is_registry_reached == Some(false));
@@ -313,7 +319,7 @@ async fn publish(
     for saying in &sayings {
         let HandlerRef { namespace, name, .. } = &decision.target.handler;
         info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
-        say(ctx, &checked.handler, Some(&decision.target.deployment), saying, now).await?;
+        say(ctx, &checked.handler, Some(&decision.target.workload), saying, now).await?;
     }
     Ok(())
 }
@@ -384,7 +390,7 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
 pub(super) async fn say(
     ctx: &Context,
     handler: &impl ResourceExt,
-    deployment: Option<&str>,
+    workload: Option<&WorkloadRef>,
     saying: &Saying,
     now: Timestamp,
 ) -> Result<(), StatusError> {
@@ -395,7 +401,7 @@ pub(super) async fn say(
         resource_version: handler.resource_version().unwrap_or_default(),
     };
     ctx.metrics.notice(saying.reason);
-    event::publish(&ctx.client, &ctx.config.instance, &reference, deployment, saying, now)
+    event::publish(&ctx.client, &ctx.config.instance, &reference, workload, saying, now)
         .await
         .map_err(|source| StatusError::api("Events", handler, source))
 }

@@ -15,6 +15,7 @@ use crate::api::versioning_handler::{
     Approval, ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions,
     VersioningHandler, VersioningHandlerStatus,
 };
+use crate::api::workload::WorkloadRef;
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
 /// The plugin that reads versions where a handler names none.
@@ -25,8 +26,8 @@ const DEFAULT_PARSER: &str = "pep440";
 pub struct Target {
     /// Who wants it.
     pub handler: HandlerRef,
-    /// Name of the Deployment, in the handler's namespace.
-    pub deployment: String,
+    /// The workload, in the handler's namespace.
+    pub workload: WorkloadRef,
     /// How containers without an exception are looked after.
     pub plan: Plan,
     /// Exceptions by container.
@@ -126,6 +127,16 @@ pub enum Invalid {
         /// What it may hold.
         expected: &'static str,
     },
+    /// No workload is named, or two.
+    #[error(
+        "VersioningHandler {namespace}/{name} names no workload, or two; expected one of spec.deployment and spec.workload"
+    )]
+    Workload {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// A field should be a regular expression.
     #[error("spec.{field} of VersioningHandler {namespace}/{name} is no usable regular expression")]
     Pattern {
@@ -159,7 +170,7 @@ impl Invalid {
 /// Completes the spec of `handler` with the operator's defaults.
 ///
 /// # Errors
-/// [`Invalid::OutOfBounds`] or [`Invalid::Pattern`], for the first field that is wrong.
+/// [`Invalid::Workload`], or [`Invalid::OutOfBounds`] or [`Invalid::Pattern`] for the first field that is wrong.
 pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, Invalid> {
     let meta = handler.meta();
     let reference = HandlerRef {
@@ -176,6 +187,9 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
         expected,
     };
     let spec = &handler.spec;
+    let workload = spec
+        .workload_ref()
+        .ok_or_else(|| Invalid::Workload { namespace: reference.namespace.clone(), name: reference.name.clone() })?;
     let frontier = |given: Option<u32>, field: &str| match given {
         None => Ok(None),
         Some(levels) => match Frontier::new(levels) {
@@ -221,7 +235,7 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
         }
     };
     Ok(Target {
-        deployment: spec.deployment.clone(),
+        workload,
         plan,
         exceptions,
         interval,

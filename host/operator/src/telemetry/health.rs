@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics`.
 //!
-//! Live means that the process answers. Ready means that plugins have been looked at and that the watches of handlers and Deployments
+//! Live means that the process answers. Ready means that plugins have been looked at and that the watches of handlers and workloads
 //! have brought their first lists: from then on everything that exists is being looked after.
 
 use std::net::SocketAddr;

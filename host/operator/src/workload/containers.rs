@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::PodSpec;
 use k8supdater_core::image::Digest;
 use k8supdater_core::policy::moving::PullPolicy;
 
-use super::restart;
+use super::{Workload, restart};
 
 /// One container of a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Place in `spec.template.spec.containers`, from 0.
+    /// Place among the containers of the pod template, from 0.
     pub index: usize,
     /// Its name, unique in the pod.
     pub name: String,
@@ -34,10 +32,11 @@ pub struct PullSecrets {
     pub service_account: String,
 }
 
-/// The containers of `deployment`, in the order of the pod template.
-pub fn containers(deployment: &Deployment) -> Vec<Container> {
-    let restarts = restart::restarts(deployment);
-    pod(deployment)
+/// The containers of `workload`, in the order of the pod template.
+pub fn containers(workload: &Workload) -> Vec<Container> {
+    let restarts = restart::restarts(workload);
+    workload
+        .pod()
         .map(|pod| pod.containers.as_slice())
         .unwrap_or_default()
         .iter()
@@ -52,9 +51,9 @@ pub fn containers(deployment: &Deployment) -> Vec<Container> {
         .collect()
 }
 
-/// The pull secrets of `deployment`.
-pub fn pull_secrets(deployment: &Deployment) -> PullSecrets {
-    let pod = pod(deployment);
+/// The pull secrets of `workload`.
+pub fn pull_secrets(workload: &Workload) -> PullSecrets {
+    let pod = workload.pod();
     let named = pod.and_then(|pod| pod.image_pull_secrets.as_deref()).unwrap_or_default();
     let account = pod.and_then(|pod| pod.service_account_name.clone()).filter(|name| !name.is_empty());
     PullSecrets {
@@ -63,9 +62,9 @@ pub fn pull_secrets(deployment: &Deployment) -> PullSecrets {
     }
 }
 
-/// The labels that a node must have to run the pods of `deployment`.
-pub fn node_selector(deployment: &Deployment) -> BTreeMap<String, String> {
-    pod(deployment).and_then(|pod| pod.node_selector.clone()).unwrap_or_default()
+/// The labels that a node must have to run the pods of `workload`.
+pub fn node_selector(workload: &Workload) -> BTreeMap<String, String> {
+    workload.pod().and_then(|pod| pod.node_selector.clone()).unwrap_or_default()
 }
 
 /// The API server fills in what is missing, so another value than these three is one that does not exist yet: the careful reading is that
@@ -76,8 +75,4 @@ fn pull_policy(policy: Option<&str>) -> PullPolicy {
         Some("Never") => PullPolicy::Never,
         _ => PullPolicy::IfNotPresent,
     }
-}
-
-fn pod(deployment: &Deployment) -> Option<&PodSpec> {
-    deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())
 }

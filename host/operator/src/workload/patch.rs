@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, TestOperation};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8supdater_core::image::Digest;
 use kube::Api;
-use kube::api::PatchParams;
+use kube::api::{DynamicObject, PatchParams};
 use serde_json::{Map, Value};
 
 use super::restart::{self, RESTARTED_AT, RESTARTED_FOR};
-use super::{WorkloadError, Workloads};
+use super::{Workload, WorkloadError, Workloads};
+use crate::api::workload::{WorkloadKind, WorkloadRef};
 
 /// What is done to one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Change {
 /// What a patch has to know of the pod template beside the containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// `metadata.generation` of the Deployment.
+    /// `metadata.generation` of the workload.
     pub generation: Option<i64>,
     /// Whether the template has annotations.
     pub has_annotations: bool,
@@ -47,21 +47,20 @@ pub struct Template {
 }
 
 impl Template {
-    /// The pod template of `deployment`.
-    pub fn of(deployment: &Deployment) -> Self {
+    /// The pod template of `workload`.
+    pub fn of(workload: &Workload) -> Self {
         Self {
-            generation: deployment.metadata.generation,
-            has_annotations: restart::annotations(deployment).is_some(),
-            restarts: restart::restarts(deployment),
+            generation: workload.metadata().generation,
+            has_annotations: restart::annotations(workload).is_some(),
+            restarts: restart::restarts(workload),
         }
     }
 }
 
 /// The patch for `changes`: all tests first, images before names, then the replacements, then what restarts.
-fn patch(changes: &[Change], template: &Template, now: Timestamp) -> Patch {
-    let path = |change: &Change, field: &str| {
-        PointerBuf::from_tokens(["spec", "template", "spec", "containers", &change.index.to_string(), field])
-    };
+fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
+    let in_template = |path: &[&str]| PointerBuf::from_tokens([kind.template_path(), path].concat());
+    let path = |change: &Change, field: &str| in_template(&["spec", "containers", &change.index.to_string(), field]);
     let test = |path: PointerBuf, value: Value| PatchOperation::Test(TestOperation { path, value });
     let images = changes.iter().map(|change| test(path(change, "image"), change.from.as_str().into()));
     let names = changes.iter().map(|change| test(path(change, "name"), change.container.as_str().into()));
@@ -82,18 +81,14 @@ fn patch(changes: &[Change], template: &Template, now: Timestamp) -> Patch {
     if restarted.is_empty() {
         return Patch(operations);
     }
-    let annotations = ["spec", "template", "metadata", "annotations"];
     let add = |path: PointerBuf, value: Value| PatchOperation::Add(AddOperation { path, value });
     if !template.has_annotations {
-        operations.push(add(PointerBuf::from_tokens(annotations), Value::Object(Map::new())));
+        operations.push(add(in_template(&["metadata", "annotations"]), Value::Object(Map::new())));
     }
     let containers: BTreeMap<String, Digest> = template.restarts.clone().into_iter().chain(restarted).collect();
     let values = [(RESTARTED_AT, seconds(now)), (RESTARTED_FOR, restart::format(&containers))];
-    operations.extend(
-        values.into_iter().map(|(name, value)| {
-            add(PointerBuf::from_tokens(annotations.into_iter().chain([name])), Value::from(value))
-        }),
-    );
+    let annotate = |(name, value)| add(in_template(&["metadata", "annotations", name]), Value::from(value));
+    operations.extend(values.into_iter().map(annotate));
     Patch(operations)
 }
 
@@ -103,7 +98,7 @@ fn seconds(now: Timestamp) -> String {
 }
 
 impl Workloads {
-    /// Makes `changes` in one patch, so that several containers make one rollout. Returns the generation that the Deployment then has.
+    /// Makes `changes` in one patch, so that several containers make one rollout. Returns the generation that the workload then has.
     ///
     /// Not cancel-safe in the sense that the API server may have accepted the patch when the future is dropped; doing it again is
     /// harmless, because the tests then fail, or, for a restart, because it is not decided again for the same digest.
@@ -113,22 +108,23 @@ impl Workloads {
     pub async fn patch(
         &self,
         namespace: &str,
-        name: &str,
+        workload: &WorkloadRef,
         changes: &[Change],
         template: &Template,
         now: Timestamp,
     ) -> Result<Option<i64>, WorkloadError> {
-        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let patch = kube::api::Patch::<Deployment>::Json(patch(changes, template, now));
+        let WorkloadRef { kind, name } = workload;
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
+        let patch = kube::api::Patch::<DynamicObject>::Json(patch(*kind, changes, template, now));
         let params = PatchParams { field_manager: Some("k8supdater".to_owned()), ..PatchParams::default() };
         match api.patch(name, &params, &patch).await {
             Ok(patched) => Ok(patched.metadata.generation),
             // A failing test operation is answered with 422 and reason Invalid, like a bad object; but the object was valid before,
             // and an image is any string, so only the test (or a container that has gone) can be at fault.
             Err(kube::Error::Api(status)) if status.code == 422 => {
-                Err(WorkloadError::Overtaken { namespace: namespace.to_owned(), name: name.to_owned() })
+                Err(WorkloadError::Overtaken { kind: *kind, namespace: namespace.to_owned(), name: name.clone() })
             }
-            Err(err) => Err(WorkloadError::api("patch", namespace, name, err)),
+            Err(err) => Err(WorkloadError::api("patch", namespace, workload, err)),
         }
     }
 }
@@ -150,7 +146,7 @@ mod tests {
     #[test]
     fn every_change_is_guarded_by_tests_that_come_first() {
         let changes = [change(0, "web", "app:1", "app:2"), change(2, "proxy", "envoy:1", "envoy:3")];
-        let patch = patch(&changes, &Template::default(), Timestamp::UNIX_EPOCH);
+        let patch = patch(WorkloadKind::Deployment, &changes, &Template::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(
             serde_json::to_value(patch).unwrap(),
             json!([
@@ -169,7 +165,8 @@ mod tests {
         let approved = Change { is_for_once: true, ..change(0, "web", "app:1", "app:2") };
         let template = Template { generation: Some(7), ..Template::default() };
         assert_eq!(
-            serde_json::to_value(patch(&[approved], &template, Timestamp::UNIX_EPOCH)).unwrap(),
+            serde_json::to_value(patch(WorkloadKind::Deployment, &[approved], &template, Timestamp::UNIX_EPOCH))
+                .unwrap(),
             json!([
                 {"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "app:1"},
                 {"op": "test", "path": "/spec/template/spec/containers/0/name", "value": "web"},
@@ -199,10 +196,12 @@ mod tests {
             json!({"op": "test", "path": "/spec/template/spec/containers/0/name", "value": "web"}),
             json!({"op": "test", "path": "/metadata/generation", "value": 7}),
         ];
-        let found = serde_json::to_value(patch(std::slice::from_ref(&restart), &template, now)).unwrap();
+        let found =
+            serde_json::to_value(patch(WorkloadKind::Deployment, std::slice::from_ref(&restart), &template, now))
+                .unwrap();
         assert_eq!(found, Value::from([tests.as_slice(), &annotations].concat()));
         template.has_annotations = false;
-        let found = serde_json::to_value(patch(&[restart], &template, now)).unwrap();
+        let found = serde_json::to_value(patch(WorkloadKind::Deployment, &[restart], &template, now)).unwrap();
         let empty = json!({"op": "add", "path": "/spec/template/metadata/annotations", "value": {}});
         assert_eq!(found, Value::from([tests.as_slice(), &[empty], &annotations].concat()));
     }

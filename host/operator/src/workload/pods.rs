@@ -1,31 +1,31 @@
 //! What the pods of a workload run.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::policy::moving::RunningImage;
+use kube::Api;
 use kube::api::ListParams;
 use kube::core::Selector;
-use kube::{Api, ResourceExt};
 
-use super::{WorkloadError, Workloads};
+use super::{Workload, WorkloadError, Workloads};
 
 impl Workloads {
-    /// The pods of `deployment` that are not about to end. Asked for now: they are not watched, because only tags that move make them
+    /// The pods of `workload` that are not about to end. Asked for now: they are not watched, because only tags that move make them
     /// interesting.
     ///
     /// # Errors
     /// [`WorkloadError::Api`].
-    pub async fn pods(&self, deployment: &Deployment) -> Result<Vec<Pod>, WorkloadError> {
-        let (namespace, name) = (deployment.namespace().unwrap_or_default(), deployment.name_any());
-        let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone()).unwrap_or_default();
-        // An API server takes no Deployment whose selector cannot be read; one that could would select every pod there is.
+    pub async fn pods(&self, workload: &Workload) -> Result<Vec<Pod>, WorkloadError> {
+        // An API server takes no workload whose selector cannot be read; one that could would select every pod there is.
+        let selector = workload.selector().cloned().unwrap_or_default();
         let Ok(selector) = Selector::try_from(selector) else { return Ok(Vec::new()) };
         if selector.selects_all() {
             return Ok(Vec::new());
         }
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let namespace = workload.namespace();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let listed = api.list(&ListParams::default().labels_from(&selector)).await;
-        let pods = listed.map_err(|err| WorkloadError::api("list the pods of", &namespace, &name, err))?;
+        let failed = |err| WorkloadError::api("list the pods of", namespace, &workload.reference(), err);
+        let pods = listed.map_err(failed)?;
         Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
 }

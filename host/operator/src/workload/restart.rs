@@ -6,17 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8supdater_core::image::Digest;
+
+use super::Workload;
 
 /// The annotation of `kubectl rollout restart`; its value is the time.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// The annotation with the digests, as `container=digest`, separated by commas.
 pub const RESTARTED_FOR: &str = "k8supdater.dev/restarted-for";
 
-/// The digests for which `deployment` was restarted, by container. What is not readable is left out.
-pub fn restarts(deployment: &Deployment) -> BTreeMap<String, Digest> {
-    let text = annotations(deployment).and_then(|annotations| annotations.get(RESTARTED_FOR));
+/// The digests for which `workload` was restarted, by container. What is not readable is left out.
+pub fn restarts(workload: &Workload) -> BTreeMap<String, Digest> {
+    let text = annotations(workload).and_then(|annotations| annotations.get(RESTARTED_FOR));
     text.map_or("", String::as_str)
         .split(',')
         .filter_map(|part| {
@@ -32,25 +33,28 @@ pub fn format(restarts: &BTreeMap<String, Digest>) -> String {
 }
 
 /// The annotations of the pod template.
-pub fn annotations(deployment: &Deployment) -> Option<&BTreeMap<String, String>> {
-    deployment.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()
+pub fn annotations(workload: &Workload) -> Option<&BTreeMap<String, String>> {
+    workload.template()?.metadata.as_ref()?.annotations.as_ref()
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::apps::v1::DeploymentSpec;
+    use std::sync::Arc;
+
+    use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
     use k8s_openapi::api::core::v1::PodTemplateSpec;
     use kube::api::ObjectMeta;
 
     use super::*;
 
-    fn deployment(value: &str) -> Deployment {
+    fn deployment(value: &str) -> Workload {
         let annotations = Some([(RESTARTED_FOR.to_owned(), value.to_owned())].into());
         let template = PodTemplateSpec {
             metadata: Some(ObjectMeta { annotations, ..ObjectMeta::default() }),
             ..PodTemplateSpec::default()
         };
-        Deployment { spec: Some(DeploymentSpec { template, ..DeploymentSpec::default() }), ..Deployment::default() }
+        let spec = Some(DeploymentSpec { template, ..DeploymentSpec::default() });
+        Workload::Deployment(Arc::new(Deployment { spec, ..Deployment::default() }))
     }
 
     #[test]
@@ -58,7 +62,7 @@ mod tests {
         let digest = |digit: &str| -> Digest { format!("sha256:{}", digit.repeat(64)).parse().unwrap() };
         let restarts = BTreeMap::from([("app".to_owned(), digest("a")), ("web".to_owned(), digest("b"))]);
         assert_eq!(super::restarts(&deployment(&format(&restarts))), restarts);
-        assert_eq!(super::restarts(&Deployment::default()), BTreeMap::new());
+        assert_eq!(super::restarts(&Workload::Deployment(Arc::default())), BTreeMap::new());
         let broken = format!("app,web=sha256:1,=,db={}", digest("c"));
         assert_eq!(super::restarts(&deployment(&broken)), BTreeMap::from([("db".to_owned(), digest("c"))]));
     }

@@ -1,9 +1,11 @@
-//! How far a Deployment's rollout is. Pure: a reading of its status.
+//! How far a workload's rollout is. Pure: a reading of its status.
 //!
 //! "Finished" means that all wanted pods run the current pod template and count as available, and that no older pod is left. It does
 //! *not* mean that the application works.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
+
+use super::Workload;
 
 /// How far a rollout is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,16 +17,23 @@ pub enum Rollout {
         /// What it waits for, in words.
         waits_for: String,
     },
-    /// The rollout made no progress within the Deployment's `progressDeadlineSeconds`.
+    /// The rollout made no progress within the workload's `progressDeadlineSeconds`.
     Failed {
         /// The controller's own words.
         message: String,
     },
 }
 
-/// Reads the rollout from the status that the Deployment controller writes
+/// Reads the rollout from the status that the workload's controller writes.
+pub fn rollout(workload: &Workload) -> Rollout {
+    match workload {
+        Workload::Deployment(deployment) => of_deployment(deployment),
+    }
+}
+
+/// As the Deployment controller describes it
 /// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status>).
-pub fn rollout(deployment: &Deployment) -> Rollout {
+fn of_deployment(deployment: &Deployment) -> Rollout {
     let Some(status) = deployment.status.as_ref() else {
         return progressing("the Deployment controller to look at the Deployment");
     };
@@ -65,6 +74,8 @@ fn progressing(waits_for: &str) -> Rollout {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[allow(clippy::needless_pass_by_value, reason = "tables read better without references")]
@@ -75,7 +86,7 @@ mod tests {
             "status": status,
         }))
         .unwrap();
-        let found = match rollout(&deployment) {
+        let found = match rollout(&Workload::Deployment(Arc::new(deployment))) {
             Rollout::Finished => "finished".to_owned(),
             Rollout::Progressing { waits_for } => waits_for,
             Rollout::Failed { message } => format!("failed: {message}"),

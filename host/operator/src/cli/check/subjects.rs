@@ -7,6 +7,7 @@ use super::files::{self, SourceFile, Unreadable};
 use super::finding::{Failure, Finding, Place, Row, Rules, Subject};
 use super::workloads::{self, ContainerImage, Manifest, Workload};
 use crate::api::versioning_handler::VersioningHandler;
+use crate::api::workload::WorkloadRef;
 use crate::config::Config;
 use crate::failure::chain;
 use crate::reconcile::validate::{self, Target, validate};
@@ -43,7 +44,7 @@ impl Sources {
     }
 
     /// The `images` of the command line, by the rules of the `flags`, and then those of the files: by the rules of the VersioningHandler
-    /// that names their Deployment, where there is one, else by those of the flags.
+    /// that names their workload, where there is one, else by those of the flags.
     ///
     /// Images with signs of a template in them are no subjects but unreadable.
     pub(super) fn subjects(&mut self, images: &[String], flags: &Arc<Rules>, config: &Config) -> Vec<Subject> {
@@ -163,7 +164,7 @@ fn contradiction(handlers: &[&Handler], workload: &Workload) -> Failure {
 struct Handler {
     namespace: Option<String>,
     name: String,
-    deployment: String,
+    workload: Option<WorkloadRef>,
     target: Result<Target, Failure>,
 }
 
@@ -173,7 +174,7 @@ impl Handler {
         Self {
             namespace: handler.metadata.namespace.clone(),
             name: handler.metadata.name.clone().unwrap_or_default(),
-            deployment: handler.spec.deployment.clone(),
+            workload: handler.spec.workload_ref(),
             target: validate(handler, config).map_err(invalid),
         }
     }
@@ -191,7 +192,8 @@ impl Handler {
             (Some(own), Some(other)) => own == other,
             (None, _) | (_, None) => true,
         };
-        workload.kind == "Deployment" && workload.name == self.deployment && is_in_reach
+        let is_named = |named: &WorkloadRef| workload.kind == named.kind.as_str() && workload.name == named.name;
+        is_in_reach && self.workload.as_ref().is_some_and(is_named)
     }
 
     fn rules(&self, container: &str, flags: &Rules) -> Result<Arc<Rules>, Finding> {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use k8supdater_core::policy::{self, Policy, Tagged, Verdict};
 use serde::Serialize;
 
+use crate::api::workload::WorkloadRef;
 use crate::cli::table::printable;
 use crate::cli::verdicts;
 use crate::reconcile::decide::{Decision, Happening};
@@ -15,7 +16,7 @@ use crate::workload::rollout::Rollout;
 /// What a handler would do now, and why.
 pub(super) struct Explanation {
     handler: String,
-    deployment: String,
+    workload: WorkloadRef,
     rollout: String,
     containers: Vec<Container>,
 }
@@ -64,7 +65,7 @@ impl Explanation {
         });
         Self {
             handler: format!("{}/{}", target.handler.namespace, target.handler.name),
-            deployment: target.deployment.clone(),
+            workload: target.workload.clone(),
             rollout: match &observed.rollout {
                 Rollout::Finished => "finished".to_owned(),
                 Rollout::Progressing { waits_for } => format!("waits for {waits_for}"),
@@ -109,12 +110,8 @@ impl Explanation {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut text = format!(
-            "VersioningHandler {}, Deployment {}, rollout {}\n",
-            self.handler,
-            self.deployment,
-            printable(&self.rollout)
-        );
+        let mut text =
+            format!("VersioningHandler {}, {}, rollout {}\n", self.handler, self.workload, printable(&self.rollout));
         for container in &self.containers {
             container.write(&mut text);
         }
@@ -123,8 +120,9 @@ impl Explanation {
 
     pub(super) fn json(&self) -> String {
         let containers = self.containers.iter().map(Container::report).collect();
-        let report =
-            Report { handler: &self.handler, deployment: &self.deployment, rollout: &self.rollout, containers };
+        let WorkloadRef { kind, name } = &self.workload;
+        let workload = format!("{kind}/{name}");
+        let report = Report { handler: &self.handler, workload: &workload, rollout: &self.rollout, containers };
         let mut text = serde_json::to_string_pretty(&report).expect("maps of text and lists can be written as JSON");
         text.push('\n');
         text
@@ -220,7 +218,7 @@ impl MovingReport {
 #[derive(Serialize)]
 struct Report<'a> {
     handler: &'a str,
-    deployment: &'a str,
+    workload: &'a str,
     rollout: &'a str,
     containers: Vec<ContainerReport<'a>>,
 }

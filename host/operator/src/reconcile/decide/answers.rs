@@ -81,9 +81,12 @@ fn settle(decision: &mut Decision, status: &mut ContainerStatus) {
         UpdatePhase::Announced
             if decision.template.generation.is_some_and(|now| now >= generation.saturating_add(2)) =>
         {
-            let why = "the Deployment was changed several times while the operator was away, so that it may have been applied and taken \
-                       back; approve it again if it is still wanted";
-            decision.give_up(status, why.to_owned());
+            let why = format!(
+                "the {} was changed several times while the operator was away, so that it may have been applied and taken back; approve \
+                 it again if it is still wanted",
+                decision.target.workload.kind
+            );
+            decision.give_up(status, why);
         }
         UpdatePhase::Announced => {}
     }
@@ -148,9 +151,10 @@ pub(super) fn unmatched(decision: &mut Decision, matched: &[Choice]) {
     let names: Vec<&str> = decision.containers.iter().map(|container| container.name.as_str()).collect();
     let names = names.join(", ");
     let answers = &decision.target.answers;
+    let kind = decision.target.workload.kind;
     let of_nobody = answers.choices.iter().filter(|choice| !matched.contains(choice)).map(|choice| {
         let why = match &choice.container {
-            Some(container) => format!("the Deployment has no container {container}, expected one of: {names}"),
+            Some(container) => format!("the {kind} has no container {container}, expected one of: {names}"),
             None => format!("it is offered to no container; say which one is meant, as in app={}", choice.tag),
         };
         let (annotation, value) = (choice.answer.annotation(), choice.to_string());

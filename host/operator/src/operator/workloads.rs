@@ -1,0 +1,75 @@
+//! The watches of workloads, one for each kind, and which handlers they wake.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+
+use super::{Guarded, Known, Watched, scoped, watched};
+use crate::api::versioning_handler::VersioningHandler;
+use crate::workload::{Object, Stores, strip};
+
+/// The watches of one scope. Somebody has to poll them, which is what the controller does that they [wake](Self::wake).
+pub(super) struct WatchedWorkloads {
+    deployments: Watched<Deployment>,
+}
+
+/// What these watches have brought so far.
+#[derive(Clone)]
+pub(super) struct KnownWorkloads {
+    deployments: Known<Deployment>,
+}
+
+impl WatchedWorkloads {
+    /// The workloads of a namespace, or all of them.
+    pub(super) fn new(client: &Client, namespace: Option<&str>) -> Self {
+        Self { deployments: stripped(client, namespace) }
+    }
+
+    /// Where what they bring can be read.
+    pub(super) fn stores(&self) -> Stores {
+        Stores { deployments: self.deployments.known.store.clone() }
+    }
+
+    /// What they have brought so far.
+    pub(super) fn known(&self) -> KnownWorkloads {
+        KnownWorkloads { deployments: self.deployments.known.clone() }
+    }
+
+    /// Has `controller` look at a handler, out of `handlers`, whenever its workload changes.
+    pub(super) fn wake(
+        self,
+        controller: Controller<Guarded<VersioningHandler>>,
+        handlers: &Store<Guarded<VersioningHandler>>,
+    ) -> Controller<Guarded<VersioningHandler>> {
+        controller.watches_stream(self.deployments.touched, naming(handlers))
+    }
+}
+
+impl KnownWorkloads {
+    /// Waits until the first lists have come.
+    pub(super) async fn wait_until_listed(&self) {
+        self.deployments.wait_until_listed().await;
+    }
+}
+
+fn stripped<K: Object>(client: &Client, namespace: Option<&str>) -> Watched<K> {
+    watched(watcher(scoped::<K>(client, namespace), watcher::Config::default()).modify(strip))
+}
+
+/// The handlers that name a workload.
+fn naming<K: Object>(
+    handlers: &Store<Guarded<VersioningHandler>>,
+) -> impl Fn(K) -> Vec<ObjectRef<Guarded<VersioningHandler>>> + Send + Sync + 'static {
+    let handlers = handlers.clone();
+    move |workload| {
+        let (namespace, name) = (workload.namespace(), workload.name_any());
+        let is_named = |handler: &VersioningHandler| {
+            handler.spec.workload_ref().is_some_and(|named| named.kind == K::KIND && named.name == name)
+        };
+        let naming =
+            handlers.state_filter(|handler| handler.namespace() == namespace && handler.0.as_ref().is_ok_and(is_named));
+        naming.iter().map(|handler| ObjectRef::from_obj(&**handler)).collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! A workload as it was read, whatever its kind. Pure.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::Resource;
+use kube::api::ObjectMeta;
+use kube::core::NamespaceResourceScope;
+use serde::de::DeserializeOwned;
+
+use crate::api::workload::{WorkloadKind, WorkloadRef};
+
+/// A workload.
+#[derive(Clone, Debug)]
+pub enum Workload {
+    /// Keeps a number of pods that are alike.
+    Deployment(Arc<Deployment>),
+}
+
+/// A kind of objects that are workloads.
+pub trait Object:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Which kind that is.
+    const KIND: WorkloadKind;
+
+    /// The object as a workload of any kind.
+    fn into_workload(object: Arc<Self>) -> Workload;
+
+    /// Its pod template, if it has one.
+    fn template_mut(&mut self) -> Option<&mut PodTemplateSpec>;
+}
+
+impl Object for Deployment {
+    const KIND: WorkloadKind = WorkloadKind::Deployment;
+
+    fn into_workload(object: Arc<Self>) -> Workload {
+        Workload::Deployment(object)
+    }
+
+    fn template_mut(&mut self) -> Option<&mut PodTemplateSpec> {
+        self.spec.as_mut().map(|spec| &mut spec.template)
+    }
+}
+
+impl Workload {
+    /// Its kind.
+    pub fn kind(&self) -> WorkloadKind {
+        match self {
+            Self::Deployment(_) => WorkloadKind::Deployment,
+        }
+    }
+
+    /// Its metadata.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Deployment(object) => &object.metadata,
+        }
+    }
+
+    /// Its namespace; empty if it does not say.
+    pub fn namespace(&self) -> &str {
+        self.metadata().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Its kind and name.
+    pub fn reference(&self) -> WorkloadRef {
+        WorkloadRef { kind: self.kind(), name: self.metadata().name.clone().unwrap_or_default() }
+    }
+
+    /// What its pods are made from.
+    pub fn template(&self) -> Option<&PodTemplateSpec> {
+        match self {
+            Self::Deployment(object) => object.spec.as_ref().map(|spec| &spec.template),
+        }
+    }
+
+    /// What its pods are made from, as far as it is about containers.
+    pub fn pod(&self) -> Option<&PodSpec> {
+        self.template().and_then(|template| template.spec.as_ref())
+    }
+
+    /// Which pods are its own; none if that cannot be told by labels.
+    pub fn selector(&self) -> Option<&LabelSelector> {
+        match self {
+            Self::Deployment(object) => object.spec.as_ref().map(|spec| &spec.selector),
+        }
+    }
+}
+
+/// Drops what the operator never looks at, so that the watch of a large cluster stays small in memory.
+pub fn strip(object: &mut impl Object) {
+    object.meta_mut().managed_fields = None;
+    object.meta_mut().annotations = None;
+    let Some(pod) = object.template_mut().and_then(|template| template.spec.as_mut()) else { return };
+    let containers = std::mem::take(&mut pod.containers);
+    *pod = PodSpec {
+        containers: containers.into_iter().map(stripped).collect(),
+        image_pull_secrets: pod.image_pull_secrets.take(),
+        service_account_name: pod.service_account_name.take(),
+        node_selector: pod.node_selector.take(),
+        ..PodSpec::default()
+    };
+}
+
+fn stripped(container: Container) -> Container {
+    Container {
+        name: container.name,
+        image: container.image,
+        image_pull_policy: container.image_pull_policy,
+        ..Container::default()
+    }
+}
