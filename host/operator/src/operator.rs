@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt, future};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8supdater_egress::{Client as Egress, Mailer};
 use k8supdater_runtime::{Engine, EngineOptions};
@@ -80,7 +82,9 @@ pub enum RunError {
 /// When something is missing that no waiting will bring; see [`RunError`].
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let client = connections::api_server(&config).await?;
-    preflight::<VersioningHandler>(&client, config.watch_namespaces.first().map(String::as_str)).await?;
+    let watched = config.watch_namespaces.first().map(String::as_str);
+    preflight::<VersioningHandler>(&client, watched).await?;
+    preflight_workloads(&client, watched).await?;
     preflight::<Plugin>(&client, Some(&config.namespace)).await?;
     let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
@@ -219,6 +223,14 @@ where
             source: Box::new(source),
         }),
     }
+}
+
+/// The rights of an older release may lack a kind.
+async fn preflight_workloads(client: &Client, namespace: Option<&str>) -> Result<(), RunError> {
+    preflight::<Deployment>(client, namespace).await?;
+    preflight::<StatefulSet>(client, namespace).await?;
+    preflight::<DaemonSet>(client, namespace).await?;
+    preflight::<CronJob>(client, namespace).await
 }
 
 /// The namespaces that are watched: one watch for all, or one for each that is named.

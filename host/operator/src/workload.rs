@@ -13,7 +13,8 @@ pub mod rollout;
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use thiserror::Error;
@@ -36,6 +37,12 @@ pub struct Workloads {
 pub struct Stores {
     /// All Deployments.
     pub deployments: Store<Deployment>,
+    /// All StatefulSets.
+    pub stateful_sets: Store<StatefulSet>,
+    /// All DaemonSets.
+    pub daemon_sets: Store<DaemonSet>,
+    /// All CronJobs.
+    pub cron_jobs: Store<CronJob>,
 }
 
 /// Why a workload could not be read or changed.
@@ -43,7 +50,8 @@ pub struct Stores {
 pub enum WorkloadError {
     /// There is none of that kind and name.
     #[error(
-        "{kind} {namespace}/{name} does not exist; create it, or correct spec.deployment (the operator notices either by itself)"
+        "{kind} {namespace}/{name} does not exist; create it, or correct {fields} (the operator notices either by itself)",
+        fields = kind.fields()
     )]
     NotFound {
         /// Its kind.
@@ -127,6 +135,15 @@ impl Workloads {
         match workload.kind {
             WorkloadKind::Deployment => {
                 self.look(stores.map(|stores| &stores.deployments), namespace, workload, generation).await
+            }
+            WorkloadKind::StatefulSet => {
+                self.look(stores.map(|stores| &stores.stateful_sets), namespace, workload, generation).await
+            }
+            WorkloadKind::DaemonSet => {
+                self.look(stores.map(|stores| &stores.daemon_sets), namespace, workload, generation).await
+            }
+            WorkloadKind::CronJob => {
+                self.look(stores.map(|stores| &stores.cron_jobs), namespace, workload, generation).await
             }
         }
     }

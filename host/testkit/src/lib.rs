@@ -11,7 +11,7 @@
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
 //!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons, and
 //!   [`FakeWebhook`] for whatever is posted.
-//! - [`objects`] builds Deployments, handlers, plugins, ConfigMaps and Secrets.
+//! - [`objects`] builds workloads, handlers, plugins, ConfigMaps and Secrets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
 

@@ -11,10 +11,13 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, LocalObjectReference, Secret, ServiceAccount};
+use kube::Resource;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::{GroupVersionKind, ObjectMeta};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// A Deployment with one pod, and one container for each name and image.
@@ -27,18 +30,67 @@ pub fn deployment(name: &str, containers: &[(&str, &str)]) -> Deployment {
 /// # Panics
 /// When `spec` does not fit.
 pub fn deployment_with(name: &str, containers: &[(&str, &str)], spec: &Value) -> Deployment {
-    let labels = json!({"app": name});
-    let containers: Vec<Value> = containers.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
-    let mut object = json!({
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
-        },
-    });
+    workload(name, containers, &json!({"replicas": 1}), spec)
+}
+
+/// A StatefulSet with one pod, one container for each name and image, and further fields of its spec, such as `updateStrategy`.
+///
+/// # Panics
+/// When `spec` does not fit.
+pub fn stateful_set(name: &str, containers: &[(&str, &str)], spec: &Value) -> StatefulSet {
+    workload(name, containers, &json!({"replicas": 1, "serviceName": name}), spec)
+}
+
+/// A DaemonSet with one container for each name and image, and further fields of its spec.
+///
+/// # Panics
+/// When `spec` does not fit.
+pub fn daemon_set(name: &str, containers: &[(&str, &str)], spec: &Value) -> DaemonSet {
+    workload(name, containers, &json!({}), spec)
+}
+
+/// A CronJob with one container for each name and image, and further fields of its spec. It starts nothing by itself before the next year.
+///
+/// # Panics
+/// When `spec` does not fit.
+pub fn cron_job(name: &str, containers: &[(&str, &str)], spec: &Value) -> CronJob {
+    let pod = json!({"containers": described(containers), "restartPolicy": "Never"});
+    let job = json!({"spec": {"template": {"metadata": {"labels": {"app": name}}, "spec": pod}}});
+    let mut object = json!({"metadata": {"name": name}, "spec": {"schedule": "0 0 1 1 *", "jobTemplate": job}});
     merge(&mut object["spec"], spec);
-    serde_json::from_value(object).expect("the fields of spec are those of a Deployment")
+    serde_json::from_value(object).expect("the fields of spec are those of a CronJob")
+}
+
+/// A Job of this CronJob, as `kubectl create job NAME --from=cronjob/…` makes it.
+///
+/// # Panics
+/// When the CronJob has not been created, and so has no uid.
+pub fn job_of(cron_job: &CronJob, name: &str) -> Job {
+    Job {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            owner_references: Some(vec![cron_job.controller_owner_ref(&()).expect("the CronJob has a name and a uid")]),
+            ..ObjectMeta::default()
+        },
+        spec: cron_job.spec.job_template.spec.clone(),
+        ..Job::default()
+    }
+}
+
+fn workload<K: DeserializeOwned>(name: &str, containers: &[(&str, &str)], usual: &Value, spec: &Value) -> K {
+    let labels = json!({"app": name});
+    let mut object = json!({"metadata": {"name": name}, "spec": usual});
+    let pods = json!({
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": described(containers)}},
+    });
+    merge(&mut object["spec"], &pods);
+    merge(&mut object["spec"], spec);
+    serde_json::from_value(object).expect("the fields of spec are those of the kind")
+}
+
+fn described(containers: &[(&str, &str)]) -> Vec<Value> {
+    containers.iter().map(|(name, image)| json!({"name": name, "image": image})).collect()
 }
 
 /// The Deployment with these fields laid over those of its pods: `imagePullSecrets`, `serviceAccountName`, `nodeSelector` …
@@ -70,9 +122,12 @@ pub fn with_pull_secrets(deployment: &Deployment, secrets: &[&str]) -> Deploymen
 }
 
 /// A `VersioningHandler` that looks after the Deployment of the same name with the plugin `oci` every second, and the frontier at 2.
-/// `spec` says what is different.
+/// `spec` says what is different; if it names a `workload`, that takes the place of the Deployment.
 pub fn handler(name: &str, spec: &Value) -> DynamicObject {
     let mut object = json!({"deployment": name, "containerregistry": "oci", "frontier": 2, "interval": "1s"});
+    if spec.get("workload").is_some() {
+        merge(&mut object, &json!({"deployment": null}));
+    }
     merge(&mut object, spec);
     DynamicObject::new(name, &handlers()).data(json!({"spec": object}))
 }
@@ -186,6 +241,8 @@ mod tests {
         let built = handler("web", &json!({"frontier": null, "interval": "5s", "suspend": true}));
         let expected = json!({"deployment": "web", "containerregistry": "oci", "interval": "5s", "suspend": true});
         assert_eq!(built.data["spec"], expected);
+        let other = handler("db", &json!({"workload": {"kind": "StatefulSet", "name": "db"}}));
+        assert_eq!(other.data["spec"].get("deployment"), None);
         assert_eq!((handlers().plural.as_str(), plugins().plural.as_str()), ("versioninghandlers", "plugins"));
     }
 

@@ -183,6 +183,25 @@ impl Stage {
         container.and_then(|container| container.image).expect("the container exists and has an image")
     }
 
+    /// Image of a container of a workload of any kind.
+    ///
+    /// # Panics
+    /// When there is no such workload, or no such container with an image, init containers included.
+    pub async fn image_in<K>(&self, name: &str, container: &str) -> String
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
+        let found = self.api::<K>().get(name).await.expect("the workload exists");
+        let object = serde_json::to_value(&found).expect("a workload can be written as JSON");
+        let pod =
+            ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"].iter().find_map(|at| object.pointer(at));
+        let lists = pod.into_iter().flat_map(|pod| [&pod["containers"], &pod["initContainers"]]);
+        let mut containers = lists.filter_map(Value::as_array).flatten();
+        let found = containers.find(|found| found["name"] == container).and_then(|found| found["image"].as_str());
+        found.expect("the container exists and has an image").to_owned()
+    }
+
     /// Sets the image of a container of a Deployment, as a human does with `kubectl set image`.
     pub async fn set_image(&self, deployment: &str, container: &str, image: &str) {
         let containers = json!([{"name": container, "image": image}]);

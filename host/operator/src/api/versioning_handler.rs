@@ -29,9 +29,9 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
     derive = "PartialEq",
     doc = "Keeps the container images of one workload up to date: a newer version that differs only to the right of the frontier is applied, one that differs to the left of it is reported and left to a human.",
     printcolumn(
-        name = "Deployment",
+        name = "Workload",
         type_ = "string",
-        json_path = ".spec.deployment",
+        json_path = ".status.workload",
         description = "The workload that is kept up to date"
     ),
     printcolumn(
@@ -64,10 +64,17 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.deployment) != has(self.workload)").message("name one workload: either spec.deployment with the name of a Deployment, or spec.workload with kind and name, as in {kind: StatefulSet, name: db}"))]
 pub struct VersioningHandlerSpec {
-    /// Name of the Deployment, in this object's namespace. It may not exist yet.
+    /// Name of the Deployment, in this object's namespace. It may not exist yet. Short for a `workload` of kind `Deployment`: there is
+    /// either one or the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
-    pub deployment: String,
+    pub deployment: Option<String>,
+
+    /// The workload, in this object's namespace. It may not exist yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<WorkloadRef>,
 
     /// Name of the Plugin of kind `registry` that lists the tags, for example `oci`.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -133,7 +140,11 @@ pub struct VersioningHandlerSpec {
 impl VersioningHandlerSpec {
     /// Which workload is looked after; none if it does not say clearly, which the API server refuses.
     pub fn workload_ref(&self) -> Option<WorkloadRef> {
-        Some(WorkloadRef { kind: WorkloadKind::Deployment, name: self.deployment.clone() })
+        match (&self.deployment, &self.workload) {
+            (Some(name), None) => Some(WorkloadRef { kind: WorkloadKind::Deployment, name: name.clone() }),
+            (None, Some(workload)) => Some(workload.clone()),
+            (None, None) | (Some(_), Some(_)) => None,
+        }
     }
 }
 
@@ -297,6 +308,9 @@ pub struct VersioningHandlerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// Kind and name of the workload, such as `StatefulSet/db`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// Tags in the workload's spec; with the containers' names where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
@@ -468,6 +482,10 @@ pub struct UpdateStatus {
     /// When it was finished, failed or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Time>,
+    /// When pods get the new image, if they have not got it although the update is finished: those of a CronJob with the next Job, those of
+    /// the update strategy `OnDelete` when somebody deletes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl UpdateStatus {
@@ -490,7 +508,7 @@ pub enum UpdatePhase {
     Announced,
     /// The workload is changed, and its controller replaces the pods.
     RollingOut,
-    /// All pods run the new image.
+    /// All pods run the new image, or will by themselves; see `hint`.
     Finished,
     /// The rollout did not finish in the workload's own progress deadline.
     Failed,

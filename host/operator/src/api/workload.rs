@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 /// A kind of workload whose images can be kept up to date.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WorkloadKind {
-    /// Of `apps/v1`.
+    /// Of `apps/v1`: pods that are alike.
     Deployment,
+    /// Of `apps/v1`: pods with names and disks of their own.
+    StatefulSet,
+    /// Of `apps/v1`: a pod on each node.
+    DaemonSet,
+    /// Of `batch/v1`: Jobs at certain times. What is updated is the next Job.
+    CronJob,
 }
 
 /// A workload of the handler's own namespace.
@@ -29,6 +35,9 @@ impl WorkloadKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::CronJob => "CronJob",
         }
     }
 }
@@ -36,6 +45,13 @@ impl WorkloadKind {
 impl fmt::Display for WorkloadKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl WorkloadRef {
+    /// As `kubectl` takes it, but for the case of the letters: `StatefulSet/db`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
     }
 }
 

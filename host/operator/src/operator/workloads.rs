@@ -1,6 +1,7 @@
 //! The watches of workloads, one for each kind, and which handlers they wake.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -13,28 +14,49 @@ use crate::workload::{Object, Stores, strip};
 /// The watches of one scope. Somebody has to poll them, which is what the controller does that they [wake](Self::wake).
 pub(super) struct WatchedWorkloads {
     deployments: Watched<Deployment>,
+    stateful_sets: Watched<StatefulSet>,
+    daemon_sets: Watched<DaemonSet>,
+    cron_jobs: Watched<CronJob>,
 }
 
 /// What these watches have brought so far.
 #[derive(Clone)]
 pub(super) struct KnownWorkloads {
     deployments: Known<Deployment>,
+    stateful_sets: Known<StatefulSet>,
+    daemon_sets: Known<DaemonSet>,
+    cron_jobs: Known<CronJob>,
 }
 
 impl WatchedWorkloads {
     /// The workloads of a namespace, or all of them.
     pub(super) fn new(client: &Client, namespace: Option<&str>) -> Self {
-        Self { deployments: stripped(client, namespace) }
+        Self {
+            deployments: stripped(client, namespace),
+            stateful_sets: stripped(client, namespace),
+            daemon_sets: stripped(client, namespace),
+            cron_jobs: stripped(client, namespace),
+        }
     }
 
     /// Where what they bring can be read.
     pub(super) fn stores(&self) -> Stores {
-        Stores { deployments: self.deployments.known.store.clone() }
+        Stores {
+            deployments: self.deployments.known.store.clone(),
+            stateful_sets: self.stateful_sets.known.store.clone(),
+            daemon_sets: self.daemon_sets.known.store.clone(),
+            cron_jobs: self.cron_jobs.known.store.clone(),
+        }
     }
 
     /// What they have brought so far.
     pub(super) fn known(&self) -> KnownWorkloads {
-        KnownWorkloads { deployments: self.deployments.known.clone() }
+        KnownWorkloads {
+            deployments: self.deployments.known.clone(),
+            stateful_sets: self.stateful_sets.known.clone(),
+            daemon_sets: self.daemon_sets.known.clone(),
+            cron_jobs: self.cron_jobs.known.clone(),
+        }
     }
 
     /// Has `controller` look at a handler, out of `handlers`, whenever its workload changes.
@@ -43,7 +65,11 @@ impl WatchedWorkloads {
         controller: Controller<Guarded<VersioningHandler>>,
         handlers: &Store<Guarded<VersioningHandler>>,
     ) -> Controller<Guarded<VersioningHandler>> {
-        controller.watches_stream(self.deployments.touched, naming(handlers))
+        controller
+            .watches_stream(self.deployments.touched, naming(handlers))
+            .watches_stream(self.stateful_sets.touched, naming(handlers))
+            .watches_stream(self.daemon_sets.touched, naming(handlers))
+            .watches_stream(self.cron_jobs.touched, naming(handlers))
     }
 }
 
@@ -51,6 +77,9 @@ impl KnownWorkloads {
     /// Waits until the first lists have come.
     pub(super) async fn wait_until_listed(&self) {
         self.deployments.wait_until_listed().await;
+        self.stateful_sets.wait_until_listed().await;
+        self.daemon_sets.wait_until_listed().await;
+        self.cron_jobs.wait_until_listed().await;
     }
 }
 

@@ -49,6 +49,7 @@ pub async fn announce(
                 approved_by: update.approved_by.clone(),
                 started: Time(now),
                 finished: None,
+                hint: None,
             });
         }
     }

@@ -112,6 +112,7 @@ mod tests {
             generation: None,
             started: Time(Timestamp::UNIX_EPOCH),
             finished: None,
+            hint: None,
         });
         ContainerStatus {
             image: image.to_owned(),

@@ -13,6 +13,11 @@ pub enum Milestone {
     Began,
     /// All pods run the new image.
     Finished,
+    /// The workload has the new image, and its pods get it at another time.
+    Applied {
+        /// When, in words.
+        hint: String,
+    },
     /// The rollout is stuck.
     Failed {
         /// The words of the workload's controller.
@@ -52,6 +57,11 @@ pub fn advance(update: &UpdateStatus, seen: Seen<'_>, now: Timestamp) -> (Update
     let place = place(update, seen);
     let rollout = seen.rollout;
     match update.phase {
+        // By now the pods have got it, too, or at least more of them.
+        UpdatePhase::Finished if update.hint.is_some() && place == Place::After => {
+            let hint = if let Rollout::Applied { hint } = rollout { Some(hint.clone()) } else { None };
+            (UpdateStatus { hint, ..update.clone() }, None)
+        }
         UpdatePhase::Finished | UpdatePhase::Overtaken => (update.clone(), None),
         UpdatePhase::Announced if place == Place::Before => (update.clone(), None),
         UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed if place != Place::After => {
@@ -59,6 +69,10 @@ pub fn advance(update: &UpdateStatus, seen: Seen<'_>, now: Timestamp) -> (Update
         }
         UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed => match rollout {
             Rollout::Finished => ended(UpdatePhase::Finished, Milestone::Finished),
+            Rollout::Applied { hint } => {
+                let (update, milestone) = ended(UpdatePhase::Finished, Milestone::Applied { hint: hint.clone() });
+                (UpdateStatus { hint: Some(hint.clone()), ..update }, milestone)
+            }
             Rollout::Failed { message } if update.phase != UpdatePhase::Failed => {
                 ended(UpdatePhase::Failed, Milestone::Failed { message: message.clone() })
             }
@@ -100,6 +114,7 @@ mod tests {
             approved_by: None,
             started: Time(start),
             finished: None,
+            hint: None,
         };
         let seen = Seen { image, restarted_for: None, rollout };
         let (next, milestone) = advance(&update, seen, now);
@@ -122,6 +137,7 @@ mod tests {
                 approved_by: None,
                 started: Time(now),
                 finished: None,
+                hint: None,
             };
             let (next, _) = advance(&update, Seen { image, restarted_for, rollout: &Rollout::Finished }, now);
             assert_eq!(next.phase, expected, "{phase:?} {image} {restarted_for:?}");
@@ -144,6 +160,10 @@ mod tests {
         check(Announced, "app:2", &going, (RollingOut, Some(Milestone::Began)));
         check(RollingOut, "app:2", &going, (RollingOut, None));
         check(Announced, "app:2", &Rollout::Finished, (Finished, Some(Milestone::Finished)));
+        let applied = Rollout::Applied { hint: "later".to_owned() };
+        check(RollingOut, "app:2", &applied, (Finished, Some(Milestone::Applied { hint: "later".to_owned() })));
+        check(Failed, "app:2", &applied, (Finished, Some(Milestone::Applied { hint: "later".to_owned() })));
+        check(RollingOut, "app:1", &applied, (Overtaken, Some(Milestone::Overtaken)));
         check(Announced, "app:9", &Rollout::Finished, (Overtaken, Some(Milestone::Overtaken)));
         check(RollingOut, "app:2", &stuck, (Failed, failed()));
         check(RollingOut, "app:2", &Rollout::Finished, (Finished, Some(Milestone::Finished)));

@@ -100,6 +100,7 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
     let status = VersioningHandlerStatus {
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings, generation, now),
+        workload: before.workload,
         current: summary(&containers, |container| tag_of(&container.image)),
         available: summary(&containers, |container| container.reported.as_deref().map(short)),
         containers,
@@ -268,6 +269,7 @@ fn healthy(rollout: &Rollout) -> Finding {
         Rollout::Finished => {
             finding(State::True, "RolloutFinished", "all pods run the current pod template".to_owned())
         }
+        Rollout::Applied { hint } => finding(State::True, "Applied", hint.clone()),
         Rollout::Progressing { waits_for } => {
             finding(State::Unknown, "RollingOut", format!("the rollout waits for {waits_for}"))
         }
@@ -371,6 +373,7 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
             match milestone {
                 Milestone::Began => (false, "Updating", "Update", what),
                 Milestone::Finished => (false, "Updated", "Update", format!("{what}, the rollout is finished")),
+                Milestone::Applied { hint } => (false, "Updated", "Update", format!("{what}: {hint}")),
                 Milestone::Failed { message } => {
                     (true, "RolloutFailed", "Update", format!("{what}, the rollout failed: {message}"))
                 }

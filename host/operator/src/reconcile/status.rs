@@ -76,6 +76,7 @@ pub(super) async fn write_if_changed(
     now: Timestamp,
 ) -> Result<VersioningHandler, StatusError> {
     keep_notices(&mut status, handler);
+    status.workload = handler.spec.workload_ref().map(|workload| workload.path());
     if let Some(known) = &handler.status {
         let is_young = |time: &Time| now.duration_since(time.0) < HEARTBEAT;
         let asleep = VersioningHandlerStatus {

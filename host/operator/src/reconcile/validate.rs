@@ -129,7 +129,7 @@ pub enum Invalid {
     },
     /// No workload is named, or two.
     #[error(
-        "VersioningHandler {namespace}/{name} names no workload, or two; expected one of spec.deployment and spec.workload"
+        "VersioningHandler {namespace}/{name} names no workload, or two; expected either spec.deployment or spec.workload"
     )]
     Workload {
         /// Its namespace.

@@ -8,7 +8,16 @@ impl WorkloadKind {
     /// Group and version, as in `apiVersion`.
     pub const fn api_version(self) -> &'static str {
         match self {
-            Self::Deployment => "apps/v1",
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps/v1",
+            Self::CronJob => "batch/v1",
+        }
+    }
+
+    /// The fields of a handler's spec that can name one.
+    pub(super) const fn fields(self) -> &'static str {
+        match self {
+            Self::Deployment => "spec.deployment or spec.workload",
+            Self::StatefulSet | Self::DaemonSet | Self::CronJob => "spec.workload",
         }
     }
 
@@ -21,7 +30,30 @@ impl WorkloadKind {
     /// The way from the object to its pod template.
     pub(super) const fn template_path(self) -> &'static [&'static str] {
         match self {
-            Self::Deployment => &["spec", "template"],
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => &["spec", "template"],
+            Self::CronJob => &["spec", "jobTemplate", "spec", "template"],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+    use k8s_openapi::api::batch::v1::CronJob;
+
+    use super::super::Object;
+
+    #[test]
+    fn every_kind_is_where_the_api_server_has_it() {
+        fn check<K: Object>() {
+            let resource = K::KIND.resource();
+            assert_eq!(resource.plural, K::plural(&()), "{}", K::KIND);
+            assert_eq!(K::KIND.api_version(), K::api_version(&()), "{}", K::KIND);
+            assert_eq!(K::KIND.as_str(), K::kind(&()));
+        }
+        check::<Deployment>();
+        check::<StatefulSet>();
+        check::<DaemonSet>();
+        check::<CronJob>();
     }
 }

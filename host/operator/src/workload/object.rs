@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Resource;
@@ -17,6 +18,12 @@ use crate::api::workload::{WorkloadKind, WorkloadRef};
 pub enum Workload {
     /// Keeps a number of pods that are alike.
     Deployment(Arc<Deployment>),
+    /// Keeps a number of pods that have names and disks of their own.
+    StatefulSet(Arc<StatefulSet>),
+    /// Keeps a pod on each node.
+    DaemonSet(Arc<DaemonSet>),
+    /// Starts Jobs at certain times.
+    CronJob(Arc<CronJob>),
 }
 
 /// A kind of objects that are workloads.
@@ -37,6 +44,9 @@ pub trait Object:
 
     /// Its pod template, if it has one.
     fn template_mut(&mut self) -> Option<&mut PodTemplateSpec>;
+
+    /// Drops what else of the kind the operator never looks at.
+    fn strip_more(&mut self) {}
 }
 
 impl Object for Deployment {
@@ -51,11 +61,61 @@ impl Object for Deployment {
     }
 }
 
+impl Object for StatefulSet {
+    const KIND: WorkloadKind = WorkloadKind::StatefulSet;
+
+    fn into_workload(object: Arc<Self>) -> Workload {
+        Workload::StatefulSet(object)
+    }
+
+    fn template_mut(&mut self) -> Option<&mut PodTemplateSpec> {
+        self.spec.as_mut().map(|spec| &mut spec.template)
+    }
+
+    fn strip_more(&mut self) {
+        if let Some(spec) = &mut self.spec {
+            spec.volume_claim_templates = None;
+        }
+    }
+}
+
+impl Object for DaemonSet {
+    const KIND: WorkloadKind = WorkloadKind::DaemonSet;
+
+    fn into_workload(object: Arc<Self>) -> Workload {
+        Workload::DaemonSet(object)
+    }
+
+    fn template_mut(&mut self) -> Option<&mut PodTemplateSpec> {
+        self.spec.as_mut().map(|spec| &mut spec.template)
+    }
+}
+
+impl Object for CronJob {
+    const KIND: WorkloadKind = WorkloadKind::CronJob;
+
+    fn into_workload(object: Arc<Self>) -> Workload {
+        Workload::CronJob(object)
+    }
+
+    fn template_mut(&mut self) -> Option<&mut PodTemplateSpec> {
+        self.spec.job_template.spec.as_mut().map(|job| &mut job.template)
+    }
+
+    fn strip_more(&mut self) {
+        self.status = None;
+        self.spec.job_template.metadata = None;
+    }
+}
+
 impl Workload {
     /// Its kind.
     pub fn kind(&self) -> WorkloadKind {
         match self {
             Self::Deployment(_) => WorkloadKind::Deployment,
+            Self::StatefulSet(_) => WorkloadKind::StatefulSet,
+            Self::DaemonSet(_) => WorkloadKind::DaemonSet,
+            Self::CronJob(_) => WorkloadKind::CronJob,
         }
     }
 
@@ -63,6 +123,9 @@ impl Workload {
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
             Self::Deployment(object) => &object.metadata,
+            Self::StatefulSet(object) => &object.metadata,
+            Self::DaemonSet(object) => &object.metadata,
+            Self::CronJob(object) => &object.metadata,
         }
     }
 
@@ -80,6 +143,9 @@ impl Workload {
     pub fn template(&self) -> Option<&PodTemplateSpec> {
         match self {
             Self::Deployment(object) => object.spec.as_ref().map(|spec| &spec.template),
+            Self::StatefulSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+            Self::DaemonSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+            Self::CronJob(object) => object.spec.job_template.spec.as_ref().map(|job| &job.template),
         }
     }
 
@@ -88,10 +154,13 @@ impl Workload {
         self.template().and_then(|template| template.spec.as_ref())
     }
 
-    /// Which pods are its own; none if that cannot be told by labels.
+    /// Which pods are its own; none for a CronJob, whose pods belong to its Jobs, and go with them.
     pub fn selector(&self) -> Option<&LabelSelector> {
         match self {
             Self::Deployment(object) => object.spec.as_ref().map(|spec| &spec.selector),
+            Self::StatefulSet(object) => object.spec.as_ref().map(|spec| &spec.selector),
+            Self::DaemonSet(object) => object.spec.as_ref().map(|spec| &spec.selector),
+            Self::CronJob(_) => None,
         }
     }
 }
@@ -100,6 +169,7 @@ impl Workload {
 pub fn strip(object: &mut impl Object) {
     object.meta_mut().managed_fields = None;
     object.meta_mut().annotations = None;
+    object.strip_more();
     let Some(pod) = object.template_mut().and_then(|template| template.spec.as_mut()) else { return };
     let containers = std::mem::take(&mut pod.containers);
     *pod = PodSpec {

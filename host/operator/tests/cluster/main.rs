@@ -32,6 +32,8 @@ mod email;
 mod explain;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
+/// Workloads other than Deployments: StatefulSets, DaemonSets and CronJobs.
+mod kinds;
 /// Tags that move, such as `latest`, and images that are pinned to a digest.
 mod latest;
 /// One replica at a time: a Lease that is kept, given back and taken over.

@@ -31,6 +31,10 @@ async fn check(api: &Api<DynamicObject>, object: &DynamicObject, parts: &[&str])
 async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
     let stage = bare("handlers").await;
     let interval = "interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m";
+    let one_workload =
+        "name one workload: either spec.deployment with the name of a Deployment, or spec.workload with kind and name";
+    let stateful_set = json!({"kind": "StatefulSet", "name": "db"});
+    let kinds = "supported values: \"Deployment\", \"StatefulSet\", \"DaemonSet\", \"CronJob\"";
     let ignored = "a container that is ignored has no other options: remove ignore, or the others";
     let table: &[(Value, &[&str])] = &[
         (json!({}), &[]),
@@ -65,7 +69,13 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"containers": [{"name": "a", "ignore": true, "latest": "Update"}]}), &[ignored]),
         (json!({"precision": "Exact"}), &["spec.precision", "supported values: \"Any\", \"Same\""]),
         (json!({"tags": {"include": ""}}), &["spec.tags.include", "at least 1 chars"]),
-        (json!({"deployment": null}), &["spec.deployment", "Required value"]),
+        (json!({"workload": stateful_set}), &[]),
+        (json!({"deployment": null}), &[one_workload, "as in {kind: StatefulSet, name: db}"]),
+        (json!({"deployment": "web", "workload": stateful_set}), &[one_workload]),
+        (json!({"workload": {"kind": "ReplicaSet", "name": "db"}}), &["spec.workload.kind", kinds]),
+        (json!({"workload": {"kind": "statefulset", "name": "db"}}), &["spec.workload.kind", kinds]),
+        (json!({"workload": {"name": "db"}}), &["spec.workload.kind", "Required value"]),
+        (json!({"workload": {"kind": "CronJob", "name": ""}}), &["spec.workload.name", "at least 1 chars"]),
         (json!({"deployment": ""}), &["spec.deployment", "at least 1 chars"]),
         (json!({"deployment": "Web_1"}), &["spec.deployment", "should match"]),
         (json!({"containerregistry": null}), &["spec.containerregistry", "Required value"]),

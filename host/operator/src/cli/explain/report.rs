@@ -68,6 +68,7 @@ impl Explanation {
             workload: target.workload.clone(),
             rollout: match &observed.rollout {
                 Rollout::Finished => "finished".to_owned(),
+                Rollout::Applied { hint } => format!("finished: {hint}"),
                 Rollout::Progressing { waits_for } => format!("waits for {waits_for}"),
                 Rollout::Failed { message } => format!("failed: {message}"),
             },
@@ -120,8 +121,7 @@ impl Explanation {
 
     pub(super) fn json(&self) -> String {
         let containers = self.containers.iter().map(Container::report).collect();
-        let WorkloadRef { kind, name } = &self.workload;
-        let workload = format!("{kind}/{name}");
+        let workload = self.workload.path();
         let report = Report { handler: &self.handler, workload: &workload, rollout: &self.rollout, containers };
         let mut text = serde_json::to_string_pretty(&report).expect("maps of text and lists can be written as JSON");
         text.push('\n');

@@ -1,0 +1,173 @@
+use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
+use k8supdater::api::versioning_handler::{UpdatePhase, UpdateStatus};
+use k8supdater_testkit::{Stage, objects};
+use kube::api::{Api, DeleteParams, ListParams};
+use serde_json::{Value, json};
+
+use crate::scene::{condition, container, equal, status, with_fake_registry};
+
+/// Waits until the last update of the container `app` has come that far.
+async fn phase(stage: &Stage, handler: &str, expected: UpdatePhase) -> UpdateStatus {
+    let what = format!("the update of {handler} is {expected:?}");
+    let probe = async || {
+        let update = container(stage, handler, "app").await.and_then(|container| container.update);
+        equal(&update.as_ref().map(|update| update.phase), &Some(expected)).map(|()| update)
+    };
+    stage.eventually(&what, probe).await.unwrap()
+}
+
+/// A handler for the workload of its own name.
+async fn handle(stage: &Stage, kind: &str, name: &str, spec: Value) {
+    let mut full = json!({"workload": {"kind": kind, "name": name}});
+    full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    stage.handle(name, &full).await;
+}
+
+/// Waits until a workload has at least that many pods, and all that it has are ready.
+async fn pods_run(stage: &Stage, workload: &str, count: usize) {
+    let of_workload = ListParams::default().labels(&format!("app={workload}"));
+    let is_ready = |pod: &Pod| {
+        let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    };
+    stage
+        .eventually(&format!("{count} pods of {workload} are ready"), async || {
+            let pods = stage.api::<Pod>().list(&of_workload).await.map_err(|err| err.to_string())?.items;
+            let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+            (ready >= count && ready == pods.len()).then_some(()).ok_or_else(|| format!("{ready} of {}", pods.len()))
+        })
+        .await;
+}
+
+/// The images that the pods of a workload have in their spec, each once.
+async fn pod_images(stage: &Stage, workload: &str) -> Vec<String> {
+    let pods = stage.api::<Pod>().list(&ListParams::default().labels(&format!("app={workload}"))).await.unwrap();
+    let containers = pods.items.into_iter().filter_map(|pod| pod.spec).flat_map(|pod| pod.containers);
+    let mut images: Vec<String> = containers.filter_map(|container| container.image).collect();
+    images.sort();
+    images.dedup();
+    images
+}
+
+/// Kind and name of what the Events about a handler are related to, each once.
+async fn related(stage: &Stage, handler: &str) -> Vec<String> {
+    let events = stage.api::<Event>().list(&ListParams::default()).await.unwrap().items;
+    let about = |event: &Event| event.regarding.as_ref().and_then(|it| it.name.as_deref()) == Some(handler);
+    let related = events.into_iter().filter(about).filter_map(|event| event.related);
+    let mut related: Vec<String> =
+        related.map(|it| [it.api_version, it.kind, it.name].map(Option::unwrap_or_default).join(" ")).collect();
+    related.sort();
+    related.dedup();
+    related
+}
+
+#[tokio::test]
+async fn stateful_set_is_updated_and_followed_until_all_pods_run_it() {
+    let (stage, registry) = with_fake_registry("stateful").await;
+    registry.push("db", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("db", "1.0.0"), registry.image("db", "1.0.1"));
+    stage.create(&objects::stateful_set("db", &[("app", &old)], &json!({"replicas": 2}))).await;
+    pods_run(&stage, "db", 2).await;
+    handle(&stage, "StatefulSet", "db", json!({})).await;
+    let update = phase(&stage, "db", UpdatePhase::Finished).await;
+
+    assert_eq!((update.to.as_str(), update.hint), (new.as_str(), None));
+    assert_eq!(stage.image_in::<StatefulSet>("db", "app").await, new);
+    assert_eq!(pod_images(&stage, "db").await, [new]);
+    let message = condition(&stage, "db", "Ready", "True", "Checked").await;
+    assert_eq!(message, "1 container(s) of the StatefulSet were checked");
+    condition(&stage, "db", "RolloutHealthy", "True", "RolloutFinished").await;
+    assert_eq!(status(&stage, "db").await.workload.as_deref(), Some("StatefulSet/db"));
+    let reasons: Vec<String> = stage.events("db").await.into_iter().map(|(reason, _)| reason).collect();
+    assert_eq!(reasons, ["Updating", "Updated"]);
+    assert_eq!(related(&stage, "db").await, ["apps/v1 StatefulSet db"]);
+}
+
+#[tokio::test]
+async fn daemon_set_is_updated_on_every_node() {
+    let (stage, registry) = with_fake_registry("daemon").await;
+    registry.push("agent", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("agent", "1.0.0"), registry.image("agent", "1.0.1"));
+    stage.create(&objects::daemon_set("agent", &[("app", &old)], &json!({}))).await;
+    pods_run(&stage, "agent", 1).await;
+    handle(&stage, "DaemonSet", "agent", json!({})).await;
+    phase(&stage, "agent", UpdatePhase::Finished).await;
+    assert_eq!(stage.image_in::<DaemonSet>("agent", "app").await, new);
+    stage.eventually("all pods are new", async || equal(&pod_images(&stage, "agent").await, &vec![new.clone()])).await;
+    assert_eq!(related(&stage, "agent").await, ["apps/v1 DaemonSet agent"]);
+}
+
+#[tokio::test]
+async fn stateful_set_that_is_updated_on_delete_says_who_has_to_do_what() {
+    let (stage, registry) = with_fake_registry("on-delete").await;
+    registry.push("db", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("db", "1.0.0"), registry.image("db", "1.0.1"));
+    let spec = json!({"updateStrategy": {"type": "OnDelete"}});
+    stage.create(&objects::stateful_set("db", &[("app", &old)], &spec)).await;
+    pods_run(&stage, "db", 1).await;
+    handle(&stage, "StatefulSet", "db", json!({})).await;
+    let update = phase(&stage, "db", UpdatePhase::Finished).await;
+    let hint = update.hint.unwrap();
+    assert!(hint.contains("0 of 1 pods have the current template") && hint.contains("OnDelete"), "{hint}");
+    assert_eq!(condition(&stage, "db", "RolloutHealthy", "True", "Applied").await, hint);
+    let events = stage.events("db").await;
+    assert!(events.iter().any(|(reason, note)| reason == "Updated" && note.ends_with(&hint)), "{events:?}");
+    assert_eq!(pod_images(&stage, "db").await, [old]);
+
+    stage.api::<Pod>().delete("db-0", &DeleteParams::default()).await.unwrap();
+    condition(&stage, "db", "RolloutHealthy", "True", "RolloutFinished").await;
+    assert_eq!(pod_images(&stage, "db").await, [new]);
+    assert_eq!(phase(&stage, "db", UpdatePhase::Finished).await.hint, None);
+    assert_eq!(stage.count_events("db", "Updated").await, 1);
+}
+
+#[tokio::test]
+async fn cron_job_gets_the_image_for_its_next_job_and_keeps_those_that_it_had() {
+    let (stage, registry) = with_fake_registry("cron").await;
+    registry.push("report", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("report", "1.0.0"), registry.image("report", "1.0.1"));
+    stage.create(&objects::cron_job("report", &[("app", &old)], &json!({"successfulJobsHistoryLimit": 2}))).await;
+    let api: Api<CronJob> = stage.api();
+    let before = api.get("report").await.unwrap();
+    stage.create(&objects::job_of(&before, "yesterday")).await;
+    let jobs: Api<Job> = stage.api();
+    stage
+        .eventually("the Job of yesterday is done", async || {
+            let status = jobs.get("yesterday").await.map_err(|err| err.to_string())?.status.unwrap_or_default();
+            equal(&status.succeeded, &Some(1))
+        })
+        .await;
+
+    handle(&stage, "CronJob", "report", json!({})).await;
+    let update = phase(&stage, "report", UpdatePhase::Finished).await;
+    assert_eq!(update.hint.as_deref(), Some("the next Job runs the current pod template"));
+    condition(&stage, "report", "RolloutHealthy", "True", "Applied").await;
+    condition(&stage, "report", "UpToDate", "True", "UpToDate").await;
+    let after = api.get("report").await.unwrap();
+    let mut expected = before.spec.clone();
+    expected.job_template.spec.as_mut().unwrap().template.spec.as_mut().unwrap().containers[0].image =
+        Some(new.clone());
+    assert_eq!(after.spec, expected, "the CronJob as it was, but for its image");
+    assert_eq!(stage.image_in::<Job>("yesterday", "app").await, old);
+    assert_eq!(related(&stage, "report").await, ["batch/v1 CronJob report"]);
+}
+
+#[tokio::test]
+async fn a_handler_looks_at_its_kind_only_and_begins_when_the_workload_appears() {
+    let (stage, registry) = with_fake_registry("namesake").await;
+    registry.push("db", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("db", "1.0.0"), registry.image("db", "1.0.1"));
+    stage.deploy("db", &[("app", &old)]).await;
+    // So long an interval that only the appearance of the StatefulSet can be what is noticed.
+    handle(&stage, "StatefulSet", "db", json!({"interval": "1h"})).await;
+    let message = condition(&stage, "db", "Ready", "False", "WorkloadNotFound").await;
+    assert!(message.contains(&format!("StatefulSet {}/db does not exist", stage.namespace)), "{message}");
+    assert!(message.contains("correct spec.workload"), "{message}");
+    stage.create(&objects::stateful_set("db", &[("app", &old)], &json!({"replicas": 0}))).await;
+    phase(&stage, "db", UpdatePhase::Finished).await;
+    assert_eq!(stage.image_in::<StatefulSet>("db", "app").await, new);
+    assert_eq!(stage.image("db", "app").await, old, "the Deployment of the same name is somebody else's");
+}
