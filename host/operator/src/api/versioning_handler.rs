@@ -117,6 +117,10 @@ pub struct VersioningHandlerSpec {
     #[schemars(length(min = 2, max = 32))]
     pub interval: Option<Duration>,
 
+    /// How rollouts are followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutOptions>,
+
     /// Which tags are candidates at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagOptions>,
@@ -160,6 +164,18 @@ pub struct RegistryOptions {
     /// A Secret of this namespace with the login or token that the registry wants. The plugin never sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+}
+
+/// How the rollout of an update is followed.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutOptions {
+    /// Time after which an update that not all pods run counts as failed, such as `5m`; from 1s to 24h. StatefulSets and DaemonSets have 10m
+    /// by default. Deployments have `progressDeadlineSeconds`, and without this only that. The next Job of a CronJob is not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("timeout must be a duration between 1s and 24h, such as 5m"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub timeout: Option<Duration>,
 }
 
 /// A Secret, and what it is for.

@@ -3,6 +3,7 @@
 //! with what is known to be done and said already.
 
 mod answers;
+mod deadline;
 mod moved;
 mod refused;
 
@@ -26,6 +27,8 @@ use crate::workload::containers::Container;
 use crate::workload::patch::{Change, Template};
 use crate::workload::rollout::Rollout;
 
+use deadline::Deadline;
+
 /// The word in the status for a container that could be updated and waits for a human.
 pub(super) const AWAITING_APPROVAL: &str = "AwaitingApproval";
 
@@ -36,6 +39,8 @@ pub struct Decision {
     pub target: Target,
     /// How far the workload's rollout is.
     pub rollout: Rollout,
+    /// Time until the rollout counts as failed if it goes on; none if it may go on for ever, or does not.
+    pub rollout_left: Option<Duration>,
     /// What else a change has to know of the workload.
     pub template: Template,
     /// One status per container, as it is without the updates.
@@ -124,12 +129,15 @@ pub struct ContainerProblem {
 pub fn decide(observed: Observed, now: Timestamp) -> Decision {
     let Observed { target, rollout, template, containers, inquiries } = observed;
     let known = target.before.clone();
+    let deadline = Deadline::of(&containers, &known, target.rollout_timeout);
+    let rollout = deadline.map_or(rollout.clone(), |deadline| deadline.judge(rollout, now));
     let mut decision = Decision {
         containers: Vec::with_capacity(containers.len()),
         updates: Vec::new(),
         news: Vec::new(),
         problems: Vec::new(),
         inquiries,
+        rollout_left: deadline.and_then(|deadline| deadline.left(&rollout, now)),
         rollout,
         template,
         target,
@@ -334,7 +342,8 @@ impl Decision {
         self.news.push(News { container: status.name.clone(), what });
     }
 
-    /// Time until a check makes sense again: the interval, or sooner where a failure says so, or later where it asks for that.
+    /// Time until a check makes sense again: the interval, or sooner where a failure says so or the time for a rollout ends, or later where
+    /// a failure asks for that.
     pub fn next_check(&self) -> Duration {
         let wait = |problem: &ContainerProblem| match problem.retry {
             // A plugin or the spec has to change; the interval is for changes that nobody sees, such as of a registry.
@@ -343,7 +352,8 @@ impl Decision {
             Retry::BackOff => self.target.interval.min(Duration::from_mins(1)),
             Retry::After(wait) => wait,
         };
-        self.problems.iter().map(wait).min().unwrap_or(self.target.interval)
+        let wait = self.problems.iter().map(wait).min().unwrap_or(self.target.interval);
+        self.rollout_left.map_or(wait, |left| wait.min(left))
     }
 
     /// Whether an update of this handler is on its way.

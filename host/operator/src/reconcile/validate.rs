@@ -15,11 +15,15 @@ use crate::api::versioning_handler::{
     Approval, ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions,
     VersioningHandler, VersioningHandlerStatus,
 };
-use crate::api::workload::WorkloadRef;
+use crate::api::workload::{WorkloadKind, WorkloadRef};
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
 
 /// The plugin that reads versions where a handler names none.
 const DEFAULT_PARSER: &str = "pep440";
+
+/// The bounds of `rollout.timeout`.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// What is to be looked after, and how. Later steps do not look at the spec again.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct Target {
     pub exceptions: BTreeMap<String, Exception>,
     /// Time between two checks.
     pub interval: Duration,
+    /// Time that a rollout may take, over and above the controller's own deadline; none if there is only that.
+    pub rollout_timeout: Option<Duration>,
     /// Nothing is to be done.
     pub is_suspended: bool,
     /// What people say to what is offered, as far as it is not taken up yet.
@@ -234,11 +240,23 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
             interval
         }
     };
+    let rollout_timeout = match spec.rollout.as_ref().and_then(|rollout| rollout.timeout) {
+        None => default_timeout(workload.kind),
+        Some(given) => {
+            let timeout = Duration::from(given);
+            if given.is_negative() || !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&timeout) {
+                let expected = "a duration from 1s to 24h";
+                return Err(refuse("rollout.timeout".to_owned(), given.to_string(), expected));
+            }
+            Some(timeout)
+        }
+    };
     Ok(Target {
         workload,
         plan,
         exceptions,
         interval,
+        rollout_timeout,
         is_suspended: spec.suspend,
         answers: answer::parse(handler.annotations()),
         before: handler.status.clone().unwrap_or_default(),
@@ -310,6 +328,15 @@ fn rules(handler: &HandlerRef, place: &str, tags: &TagOptions, frontier: Frontie
         flavor: pattern(&tags.flavor, "flavor")?,
         ..Policy::new(frontier)
     })
+}
+
+/// As long as a Deployment has by default, where the controller knows no deadline
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
+fn default_timeout(kind: WorkloadKind) -> Option<Duration> {
+    match kind {
+        WorkloadKind::Deployment | WorkloadKind::CronJob => None,
+        WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => Some(Duration::from_mins(10)),
+    }
 }
 
 fn precision(given: api::Precision) -> Precision {
@@ -389,6 +416,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rollout_without_a_deadline_of_its_controller_has_one_of_ours() {
+        let check = |kind: &str, rollout: serde_json::Value, expected: Option<u64>| {
+            let workload = json!({"kind": kind, "name": "db"});
+            let target = check(json!({"deployment": null, "workload": workload, "rollout": rollout})).unwrap();
+            assert_eq!(target.rollout_timeout, expected.map(Duration::from_mins), "{kind} {rollout}");
+            assert_eq!(target.workload.path(), format!("{kind}/db"));
+        };
+        check("Deployment", json!({}), None);
+        check("Deployment", json!({"timeout": "1h"}), Some(60));
+        check("StatefulSet", json!(null), Some(10));
+        check("StatefulSet", json!({"timeout": "5m"}), Some(5));
+        check("DaemonSet", json!({}), Some(10));
+        check("CronJob", json!({}), None);
+    }
+
+    #[test]
     fn containers_differ_in_what_they_name_only() {
         let target = check(json!({
             "registry": {"settings": {"pageSize": 5}, "secretRef": {"name": "login"}}, "tags": {"include": "1.*"}, "frontier": 2,
@@ -451,6 +494,18 @@ mod tests {
             (
                 json!({"interval": "500ms"}),
                 "spec.interval of VersioningHandler team-a/web is 500ms, expected a duration from 1s to 720h",
+            ),
+            (
+                json!({"rollout": {"timeout": "25h"}}),
+                "spec.rollout.timeout of VersioningHandler team-a/web is 90000s, expected a duration from 1s to 24h",
+            ),
+            (
+                json!({"workload": {"kind": "StatefulSet", "name": "db"}}),
+                "VersioningHandler team-a/web names no workload, or two; expected either spec.deployment or spec.workload",
+            ),
+            (
+                json!({"deployment": null}),
+                "VersioningHandler team-a/web names no workload, or two; expected either spec.deployment or spec.workload",
             ),
         ] {
             assert_eq!(check(spec).unwrap_err(), expected);

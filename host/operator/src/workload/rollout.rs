@@ -27,9 +27,9 @@ pub enum Rollout {
         /// What it waits for, in words.
         waits_for: String,
     },
-    /// The rollout made no progress within the workload's `progressDeadlineSeconds`.
+    /// The rollout made no progress within the workload's `progressDeadlineSeconds`, or was not finished in the handler's own time.
     Failed {
-        /// The controller's own words.
+        /// The controller's own words, if it has said so itself.
         message: String,
     },
 }

@@ -101,6 +101,25 @@ async fn daemon_set_is_updated_on_every_node() {
 }
 
 #[tokio::test]
+async fn rollout_of_a_stateful_set_that_never_ends_is_reported_as_failed() {
+    let (stage, registry) = with_fake_registry("stuck").await;
+    // Pods with such a tag never become ready, in this control plane.
+    registry.push("db", &["1.0.0", "1.0.1-crash", "1.0.2"]);
+    let (old, bad) = (registry.image("db", "1.0.0"), registry.image("db", "1.0.1-crash"));
+    stage.create(&objects::stateful_set("db", &[("app", &old)], &json!({"replicas": 2}))).await;
+    pods_run(&stage, "db", 2).await;
+    // So long an interval that the time of the rollout must be what is looked at.
+    let spec = json!({"interval": "1h", "tags": {"include": ".*-crash", "flavor": ".*"}, "rollout": {"timeout": "2s"}});
+    handle(&stage, "StatefulSet", "db", spec).await;
+    phase(&stage, "db", UpdatePhase::Failed).await;
+    let message = condition(&stage, "db", "RolloutHealthy", "False", "RolloutFailed").await;
+    assert!(message.contains("not finished after 2s") && message.contains("1 of 2 pods to be replaced"), "{message}");
+    assert_eq!(stage.image_in::<StatefulSet>("db", "app").await, bad, "nothing is rolled back by itself");
+    let (reason, note) = stage.events("db").await.pop().unwrap();
+    assert!(reason == "RolloutFailed" && note.contains(&message), "{reason}: {note}");
+}
+
+#[tokio::test]
 async fn stateful_set_that_is_updated_on_delete_says_who_has_to_do_what() {
     let (stage, registry) = with_fake_registry("on-delete").await;
     registry.push("db", &["1.0.0", "1.0.1"]);

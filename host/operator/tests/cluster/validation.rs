@@ -63,6 +63,8 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"interval": "721h"}), &["spec.interval", interval]),
         (json!({"interval": "-10m"}), &["spec.interval", interval]),
         (json!({"interval": "soon"}), &["spec.interval", interval]),
+        (json!({"rollout": {"timeout": "5m"}}), &[]),
+        (json!({"rollout": {"timeout": "25h"}}), &["spec.rollout.timeout", "between 1s and 24h"]),
         (json!({"latest": "true"}), &["spec.latest", "supported values: \"Update\", \"Notify\""]),
         (json!({"tags": {"flavor": ""}}), &["spec.tags.flavor", "at least 1 chars"]),
         (json!({"registry": {"secretRef": {}}}), &["spec.registry.secretRef.name", "Required value"]),
