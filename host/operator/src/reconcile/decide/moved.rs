@@ -5,6 +5,7 @@ use k8supdater_core::policy::moving::{LatestPreference, MovingRuling, MovingTag,
 
 use super::{AWAITING_APPROVAL, ContainerProblem, Decision, Update};
 use crate::api::versioning_handler::{ContainerStatus, RefusedTag};
+use crate::api::workload::WorkloadKind;
 use crate::reconcile::observe::Moving;
 use crate::workload::containers::Container;
 use crate::workload::patch::Change;
@@ -13,6 +14,9 @@ use crate::workload::patch::Change;
 pub(super) fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, moving: Moving) {
     status.newest_applicable = Some(moving.tag.clone());
     status.newest = Some(moving.tag.clone());
+    if decision.target.workload.kind == WorkloadKind::CronJob && moving.image.digest().is_none() {
+        return leave_to_the_next_job(decision, status, container, &moving);
+    }
     if let Some(to) = approved(decision, status, container, &moving) {
         status.keep_report(None);
         let is_approved = true;
@@ -60,6 +64,35 @@ pub(super) fn follow(decision: &mut Decision, status: &mut ContainerStatus, cont
             status.problem = Some(format!("whether the tag {tag} has moved is not known: {why}"));
         }
     }
+}
+
+/// No pod of a CronJob lasts, so that none has to be restarted: the next Job runs what the tag points at, if its image is pulled.
+fn leave_to_the_next_job(
+    decision: &mut Decision,
+    status: &mut ContainerStatus,
+    container: &Container,
+    moving: &Moving,
+) {
+    let tag = &moving.tag;
+    status.keep_report(None);
+    decision.give_up(status, "no pod of a CronJob has to be restarted: its next Job starts a new one".to_owned());
+    let policy = match container.pull_policy {
+        PullPolicy::Always => {
+            if let Some(digest) = &moving.registry {
+                let message = "the next Job pulls it: imagePullPolicy is Always".to_owned();
+                let tag = offer(tag, digest);
+                status.refused.push(RefusedTag { tag, reason: "PulledByNextJob".to_owned(), message });
+            }
+            return;
+        }
+        PullPolicy::IfNotPresent => "IfNotPresent",
+        PullPolicy::Never => "Never",
+    };
+    "Unknown".clone_into(&mut status.decision);
+    status.problem = Some(format!(
+        "whether the next Job runs what the tag {tag} points at is not known: imagePullPolicy is {policy}, with which a node that has an \
+         old image runs that one; set it to Always"
+    ));
 }
 
 /// The digest that somebody has approved, if the tag still points at it and the workload can have it. Where that is not known the approval

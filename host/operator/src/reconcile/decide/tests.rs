@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::VersioningHandler;
+use crate::api::workload::WorkloadKind;
 use crate::config::RawConfig;
 use crate::reconcile::observe::{Moving, ObservedContainer};
 use crate::reconcile::offer::LinkFacts;
@@ -82,6 +83,31 @@ fn a_tag_that_moved_is_followed_as_the_owner_wants() {
     check(&['b', 'c'], update, PullPolicy::Always, &["None"]);
     check(&['b', 'a'], update, PullPolicy::Always, &["Restart", &restart]);
     check(&[], update, PullPolicy::Always, &["Unknown"]);
+}
+
+#[test]
+fn the_next_job_of_a_cron_job_runs_what_a_tag_points_at_if_it_is_pulled() {
+    let check = |image: &str, preference: LatestPreference, pull_policy: PullPolicy, expected: &[&str]| {
+        let choice = Choice::Moving(Box::new(moving(image, &['a'], preference)));
+        let mut observed = observed(container(image, pull_policy), Ok(choice), None);
+        observed.target.workload.kind = WorkloadKind::CronJob;
+        let decision = decide(observed, Timestamp::UNIX_EPOCH);
+        let status = &decision.containers[0];
+        let refused = status.refused.iter().map(|refused| format!("{} {}", refused.tag, refused.reason));
+        let found: Vec<String> = summary(&decision).into_iter().chain(refused).collect();
+        assert_eq!(found, expected, "{image} {preference:?} {pull_policy:?}");
+        assert_eq!(status.problem.is_some(), found == ["Unknown"], "{status:?}");
+    };
+    let (update, notify) = (LatestPreference::Update, LatestPreference::Notify);
+    let pulled = format!("latest@{} PulledByNextJob", digest('b'));
+    for preference in [update, notify] {
+        check("app", preference, PullPolicy::Always, &["None", &pulled]);
+        check("app", preference, PullPolicy::IfNotPresent, &["Unknown"]);
+        check("app", preference, PullPolicy::Never, &["Unknown"]);
+    }
+    let pinned = format!("app:latest@{}", digest('a'));
+    let to = format!("{pinned} -> app:latest@{}", digest('b'));
+    check(&pinned, update, PullPolicy::IfNotPresent, &["Update", &to]);
 }
 
 #[test]
