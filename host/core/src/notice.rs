@@ -59,6 +59,8 @@ pub struct Notice {
     pub error_class: Option<String>,
     /// Why, in words for people: one sentence without a full stop. Must hold no secret. Two notices that differ in this only are the same.
     pub detail: Option<String>,
+    /// Whether not all pods run what was updated, although its rollout is finished: why that is so is the detail.
+    pub is_for_later: bool,
     /// Whether k8supdater itself does it once a human approves.
     pub is_approvable: bool,
     /// Where to read more.
@@ -103,6 +105,7 @@ impl Notice {
             plugin: None,
             error_class: None,
             detail: None,
+            is_for_later: false,
             is_approvable: false,
             link: None,
             time,

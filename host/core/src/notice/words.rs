@@ -22,6 +22,7 @@ impl Notice {
             Kind::UpdateAvailable => format!("{image} {change} is available"),
             Kind::Updated => format!("{image} {change} is being rolled out"),
             Kind::Restarted => format!("restarted for {image} {change}"),
+            Kind::RolloutFinished if self.is_for_later => format!("{image} {change} is applied"),
             Kind::RolloutFinished => format!("{image} {change} is rolled out"),
             Kind::RolloutFailed => format!("rollout of {image} {change} failed"),
             Kind::CheckFailing => format!("check fails{}", self.class()),
@@ -68,6 +69,9 @@ impl Notice {
             }
             Kind::Updated => format!("{place} was updated: {} {change}", self.full_image()),
             Kind::Restarted => format!("{workload} was restarted, because {} {change} has moved", self.full_image()),
+            Kind::RolloutFinished if self.is_for_later => {
+                format!("{place} has the update: {} {change}", self.full_image())
+            }
             Kind::RolloutFinished => format!("{place} runs the update, in all pods: {} {change}", self.full_image()),
             Kind::RolloutFailed => format!("The update of {place} does not come up: {} {change}", self.full_image()),
             Kind::CheckFailing => format!("What is newer for {place} is not known{}", self.class()),
@@ -83,6 +87,7 @@ impl Notice {
     fn what_next(&self) -> &'static str {
         let has_command = !self.command().is_empty();
         match self.kind {
+            Kind::RolloutFinished if self.is_for_later => "",
             Kind::HandlerCreated
             | Kind::HandlerResumed
             | Kind::HandlerChanged

@@ -254,6 +254,9 @@ pub struct NoticeStatus {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Whether not all pods run it yet, although it is finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_later: bool,
     /// Whether the operator does it once somebody approves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approvable: bool,

@@ -78,6 +78,7 @@ fn notice(status: &NoticeStatus, handler: &Handler) -> Notice {
         plugin: status.plugin.clone(),
         error_class: status.error_class.clone(),
         detail: status.detail.clone(),
+        is_for_later: status.for_later,
         is_approvable: status.approvable,
         link: status.link.as_deref().and_then(Link::parse),
         ..Notice::new(status.kind.into(), handler.clone(), status.time.0)
@@ -97,6 +98,7 @@ fn notice_status(notice: &Notice) -> NoticeStatus {
         plugin: notice.plugin.clone(),
         error_class: notice.error_class.clone(),
         detail: notice.detail.clone(),
+        for_later: notice.is_for_later,
         approvable: notice.is_approvable,
         link: notice.link.as_ref().map(ToString::to_string),
         time: time(notice.time),
@@ -137,6 +139,7 @@ mod tests {
             to: some("2.0"),
             newest: some("3.0"),
             detail: some("why"),
+            is_for_later: true,
             is_approvable: true,
             link: Link::parse("https://hub.docker.com/_/nginx"),
             ..Notice::new(Kind::UpdateAvailable, handler.clone(), at(5))

@@ -223,6 +223,7 @@ impl Look<'_> {
                 let healthy = status.conditions.iter().find(|it| it.type_ == ROLLOUT_HEALTHY && it.status == "False");
                 healthy.map(|condition| condition.message.clone())
             }
+            Kind::RolloutFinished if update.hint.is_some() => update.hint.clone(),
             _ => update.approved_by.as_ref().map(|by| format!("approved by {by}")),
         };
         let (from, to) = change(update)?;
@@ -234,6 +235,7 @@ impl Look<'_> {
             // Where something is offered, the link is about that.
             link: container.link.as_deref().filter(|_| container.reported.is_none()).and_then(Link::parse),
             detail,
+            is_for_later: kind == Kind::RolloutFinished && update.hint.is_some(),
             ..self.notice(kind, time)
         })
     }

@@ -67,6 +67,11 @@ fn what_was_done_and_what_came_of_it() {
          is nothing to do.",
     );
     check(
+        Notice { is_for_later: true, detail: some("the next Job runs it"), ..about_app(Kind::RolloutFinished) },
+        "team-a/web: nginx 1.0 → 2.0 is applied",
+        "Container app of Deployment/web in namespace team-a has the update: docker.io/library/nginx 1.0 → 2.0: the next Job runs it.",
+    );
+    check(
         Notice { detail: some("no pod is ready."), image: some("ghcr.io/a/b"), ..about_app(Kind::RolloutFailed) },
         "team-a/web: rollout of ghcr.io/a/b 1.0 → 2.0 failed",
         "The update of container app of Deployment/web in namespace team-a does not come up: ghcr.io/a/b 1.0 → 2.0: no pod is ready.",

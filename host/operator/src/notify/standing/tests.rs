@@ -109,6 +109,23 @@ fn what_is_snoozed_is_told_again_when_its_time_comes_and_something_newer_at_once
 }
 
 #[test]
+fn what_pods_get_at_another_time_is_not_told_as_what_they_run() {
+    let text = |hint: Value| {
+        let mut update = update("Finished", 100_000);
+        update["hint"] = hint;
+        let spec = json!({"deployment": null, "workload": {"kind": "CronJob", "name": "report"}});
+        let handler = handler(&spec, &json!({"containers": [container(&json!({"update": update}))]}));
+        let standing = Standing::of(&handler, Duration::ZERO, at(100_120));
+        let texts: Vec<String> = standing.rollouts.iter().map(Notice::text).collect();
+        texts.concat()
+    };
+    let later = text(json!("the next Job runs it"));
+    assert!(later.contains("of CronJob/report in namespace team-a has the update"), "{later}");
+    assert!(later.ends_with(": the next Job runs it."), "{later}");
+    assert!(text(json!(null)).contains("runs the update, in all pods"));
+}
+
+#[test]
 fn an_update_is_told_as_far_as_it_has_come_and_not_if_it_is_old() {
     let status =
         |phase: &str, second: i64| json!({"containers": [container(&json!({"update": update(phase, second)}))]});
