@@ -13,7 +13,7 @@ use k8supdater::config::RawConfig;
 use k8supdater::reconcile::decide::decide;
 use k8supdater::reconcile::observe::{Choice, Observed, ObservedContainer, Tags};
 use k8supdater::reconcile::validate::validate;
-use k8supdater::workload::containers::Container;
+use k8supdater::workload::containers::{Container, List};
 use k8supdater::workload::patch::Template;
 use k8supdater::workload::rollout::Rollout;
 use k8supdater_core::policy::Tagged;
@@ -45,6 +45,7 @@ fn bench(criterion: &mut Criterion) {
         rollout: Rollout::Finished,
         containers: vec![ObservedContainer {
             container: Container {
+                list: List::Containers,
                 index: 0,
                 name: "web".to_owned(),
                 image: image.to_owned(),

@@ -310,6 +310,7 @@ impl Update {
             None => image.with_tag(tag),
         };
         let change = Change {
+            list: container.list,
             index: container.index,
             container: container.name.clone(),
             from: container.image.clone(),

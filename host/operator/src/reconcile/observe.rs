@@ -96,7 +96,8 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         node_selector: node_selector(&workload),
         pods: OnceCell::new(),
     };
-    let containers = containers(&workload);
+    let mut containers = containers(&workload);
+    containers.retain(|container| target.is_meant(container));
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
     let observing = containers.into_iter().map(|container| async {
         let is_looked_after = target.plan_of(&container.name).is_some();

@@ -91,6 +91,7 @@ pub fn link(
 
 #[cfg(test)]
 mod tests {
+    use crate::workload::containers::List;
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -125,6 +126,7 @@ mod tests {
     fn change(to: &str, restart_for: Option<&str>) -> Change {
         let restart_for = restart_for.map(|digest| digest.parse().unwrap());
         Change {
+            list: List::Containers,
             index: 0,
             container: "app".to_owned(),
             from: format!("{APP}:1.0"),

@@ -17,6 +17,7 @@ use crate::api::versioning_handler::{
 };
 use crate::api::workload::{WorkloadKind, WorkloadRef};
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
+use crate::workload::containers::{Container, List};
 
 /// The plugin that reads versions where a handler names none.
 const DEFAULT_PARSER: &str = "pep440";
@@ -265,6 +266,14 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
 }
 
 impl Target {
+    /// Whether the container is any business of the handler's, which it may still leave alone: an init container is only if it is named.
+    pub fn is_meant(&self, container: &Container) -> bool {
+        match container.list {
+            List::Containers => true,
+            List::InitContainers => self.exceptions.contains_key(&container.name),
+        }
+    }
+
     /// How the container is looked after; none if it is left alone.
     pub fn plan_of(&self, container: &str) -> Option<&Plan> {
         match self.exceptions.get(container) {

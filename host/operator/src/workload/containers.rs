@@ -7,10 +7,32 @@ use k8supdater_core::policy::moving::PullPolicy;
 
 use super::{Workload, restart};
 
+/// Which of a pod's lists a container is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum List {
+    /// Those that make up the pod.
+    #[default]
+    Containers,
+    /// Those that have to end, or to be ready, before the others start.
+    InitContainers,
+}
+
+impl List {
+    /// The field of the pod's spec.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Containers => "containers",
+            Self::InitContainers => "initContainers",
+        }
+    }
+}
+
 /// One container of a pod template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Place among the containers of the pod template, from 0.
+    /// The list that it is in.
+    pub list: List,
+    /// Place in that list, from 0.
     pub index: usize,
     /// Its name, unique in the pod.
     pub name: String,
@@ -32,16 +54,20 @@ pub struct PullSecrets {
     pub service_account: String,
 }
 
-/// The containers of `workload`, in the order of the pod template.
+/// The containers of `workload` in the order of the pod template, init containers last.
 pub fn containers(workload: &Workload) -> Vec<Container> {
     let restarts = restart::restarts(workload);
-    workload
-        .pod()
-        .map(|pod| pod.containers.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .map(|(index, container)| Container {
+    let pod = workload.pod();
+    let lists = [
+        (List::Containers, pod.map(|pod| pod.containers.as_slice())),
+        (List::InitContainers, pod.and_then(|pod| pod.init_containers.as_deref())),
+    ];
+    let containers = lists.into_iter().flat_map(|(list, containers)| {
+        containers.unwrap_or_default().iter().enumerate().map(move |(index, container)| (list, index, container))
+    });
+    containers
+        .map(|(list, index, container)| Container {
+            list,
             index,
             name: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),

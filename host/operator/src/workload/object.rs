@@ -172,7 +172,9 @@ pub fn strip(object: &mut impl Object) {
     object.strip_more();
     let Some(pod) = object.template_mut().and_then(|template| template.spec.as_mut()) else { return };
     let containers = std::mem::take(&mut pod.containers);
+    let init_containers = pod.init_containers.take();
     *pod = PodSpec {
+        init_containers: init_containers.map(|containers| containers.into_iter().map(stripped).collect()),
         containers: containers.into_iter().map(stripped).collect(),
         image_pull_secrets: pod.image_pull_secrets.take(),
         service_account_name: pod.service_account_name.take(),

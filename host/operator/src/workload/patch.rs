@@ -13,6 +13,7 @@ use kube::Api;
 use kube::api::{DynamicObject, PatchParams};
 use serde_json::{Map, Value};
 
+use super::containers::List;
 use super::restart::{self, RESTARTED_AT, RESTARTED_FOR};
 use super::{Workload, WorkloadError, Workloads};
 use crate::api::workload::{WorkloadKind, WorkloadRef};
@@ -20,7 +21,9 @@ use crate::api::workload::{WorkloadKind, WorkloadRef};
 /// What is done to one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Place of the container in the pod template, from 0.
+    /// The list that the container is in.
+    pub list: List,
+    /// Place of the container in that list, from 0.
     pub index: usize,
     /// Name of the container at that place.
     pub container: String,
@@ -60,7 +63,8 @@ impl Template {
 /// The patch for `changes`: all tests first, images before names, then the replacements, then what restarts.
 fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
     let in_template = |path: &[&str]| PointerBuf::from_tokens([kind.template_path(), path].concat());
-    let path = |change: &Change, field: &str| in_template(&["spec", "containers", &change.index.to_string(), field]);
+    let path =
+        |change: &Change, field: &str| in_template(&["spec", change.list.field(), &change.index.to_string(), field]);
     let test = |path: PointerBuf, value: Value| PatchOperation::Test(TestOperation { path, value });
     let images = changes.iter().map(|change| test(path(change, "image"), change.from.as_str().into()));
     let names = changes.iter().map(|change| test(path(change, "name"), change.container.as_str().into()));
@@ -136,7 +140,7 @@ mod tests {
 
     fn change(index: usize, container: &str, from: &str, to: &str) -> Change {
         let (container, from, to) = (container.to_owned(), from.to_owned(), to.to_owned());
-        Change { index, container, from, to, restart_for: None, is_for_once: false }
+        Change { list: List::Containers, index, container, from, to, restart_for: None, is_for_once: false }
     }
 
     fn digest(digit: &str) -> Digest {
@@ -156,6 +160,21 @@ mod tests {
                 {"op": "test", "path": "/spec/template/spec/containers/2/name", "value": "proxy"},
                 {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "app:2"},
                 {"op": "replace", "path": "/spec/template/spec/containers/2/image", "value": "envoy:3"},
+            ])
+        );
+    }
+
+    #[test]
+    fn init_containers_and_the_templates_of_jobs_are_where_the_kind_has_them() {
+        let init = Change { list: List::InitContainers, ..change(1, "migrate", "app:1", "app:2") };
+        let at = |field: &str| format!("/spec/jobTemplate/spec/template/spec/initContainers/1/{field}");
+        assert_eq!(
+            serde_json::to_value(patch(WorkloadKind::CronJob, &[init], &Template::default(), Timestamp::UNIX_EPOCH))
+                .unwrap(),
+            json!([
+                {"op": "test", "path": at("image"), "value": "app:1"},
+                {"op": "test", "path": at("name"), "value": "migrate"},
+                {"op": "replace", "path": at("image"), "value": "app:2"},
             ])
         );
     }

@@ -32,7 +32,9 @@ impl Workloads {
 
 /// What `pods` run in `container`, each image once. Pods that do not tell are left out. Pure.
 pub fn running(pods: &[Pod], container: &str) -> Vec<RunningImage> {
-    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+    let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()).flat_map(|status| {
+        [&status.container_statuses, &status.init_container_statuses].into_iter().flatten().flatten()
+    });
     let mut images: Vec<RunningImage> = Vec::new();
     for image in
         statuses.filter(|status| status.name == container).filter_map(|status| RunningImage::parse(&status.image_id))
@@ -70,6 +72,11 @@ mod tests {
             pod(&[("app", two)]),
             Pod::default(),
         ];
+        let init =
+            ContainerStatus { name: "init".to_owned(), image_id: format!("a@{}", digest("3")), ..Default::default() };
+        let status = PodStatus { init_container_statuses: Some(vec![init]), ..PodStatus::default() };
+        let started = Pod { status: Some(status), ..Pod::default() };
+        assert_eq!(running(&[started], "init")[0].digest.to_string(), digest("3"));
         let found: Vec<String> = running(&pods, "app").iter().map(|image| image.digest.to_string()).collect();
         assert_eq!(found, [digest("1"), digest("2")]);
     }

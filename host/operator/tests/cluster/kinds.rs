@@ -1,13 +1,14 @@
-use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use k8supdater::api::versioning_handler::{UpdatePhase, UpdateStatus};
+use k8supdater::workload::restart::RESTARTED_FOR;
 use k8supdater_testkit::{Stage, objects};
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
-use crate::scene::{condition, container, equal, status, with_fake_registry};
+use crate::scene::{condition, container, equal, more_checks, status, with_fake_registry};
 
 /// Waits until the last update of the container `app` has come that far.
 async fn phase(stage: &Stage, handler: &str, expected: UpdatePhase) -> UpdateStatus {
@@ -172,6 +173,58 @@ async fn cron_job_gets_the_image_for_its_next_job_and_keeps_those_that_it_had() 
     assert_eq!(after.spec, expected, "the CronJob as it was, but for its image");
     assert_eq!(stage.image_in::<Job>("yesterday", "app").await, old);
     assert_eq!(related(&stage, "report").await, ["batch/v1 CronJob report"]);
+}
+
+#[tokio::test]
+async fn init_container_is_updated_where_the_handler_names_it() {
+    let (stage, registry) = with_fake_registry("init").await;
+    registry.push("web", &["1.0.0", "1.0.1"]);
+    let (old, new) = (registry.image("web", "1.0.0"), registry.image("web", "1.0.1"));
+    let init = json!([{"name": "other", "image": old}, {"name": "migrate", "image": old}]);
+    let deployment = objects::deployment("web", &[("app", &old)]);
+    stage.deploy_as(&objects::with_pod(&deployment, &json!({"initContainers": init}))).await;
+    stage.handle("web", &json!({"containers": [{"name": "migrate"}]})).await;
+    phase(&stage, "web", UpdatePhase::Finished).await;
+    assert_eq!(stage.image("web", "app").await, new);
+    assert_eq!(stage.image_in::<Deployment>("web", "migrate").await, new);
+    assert_eq!(stage.image_in::<Deployment>("web", "other").await, old);
+    let names: Vec<String> = status(&stage, "web").await.containers.into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["app", "migrate"]);
+    assert_eq!(stage.count_rollouts("web").await, 2, "both in one rollout");
+}
+
+#[tokio::test]
+async fn moved_tag_of_a_stateful_set_restarts_it_and_that_of_a_cron_job_is_left_to_the_next_job() {
+    let (mut stage, registry) = with_fake_registry("moved").await;
+    registry.push("db", &["latest"]);
+    let latest = registry.image("db", "latest");
+    let image_id = |digest: &str| format!("{}@{digest}", latest.trim_end_matches(":latest"));
+    stage.create(&objects::stateful_set("db", &[("app", &latest)], &json!({}))).await;
+    pods_run(&stage, "db", 1).await;
+    stage.pods_run("db", "app", &image_id(&registry.digest("db", "latest"))).await;
+    stage.create(&objects::cron_job("report", &[("app", &latest)], &json!({}))).await;
+    handle(&stage, "StatefulSet", "db", json!({"latest": "Update"})).await;
+    handle(&stage, "CronJob", "report", json!({"latest": "Update"})).await;
+    for handler in ["db", "report"] {
+        condition(&stage, handler, "UpToDate", "True", "UpToDate").await;
+    }
+
+    let digest = registry.repush("db", "latest");
+    phase(&stage, "db", UpdatePhase::Finished).await;
+    let api: Api<StatefulSet> = stage.api();
+    let template = api.get("db").await.unwrap().spec.unwrap().template;
+    let annotations = template.metadata.unwrap().annotations.unwrap();
+    assert_eq!(annotations.get(RESTARTED_FOR), Some(&format!("app={digest}")));
+    stage
+        .eventually("the tag is left to the next Job", async || {
+            let refused = container(&stage, "report", "app").await.unwrap_or_default().refused;
+            let found = refused.into_iter().map(|refused| (refused.tag, refused.reason)).collect::<Vec<_>>();
+            equal(&found, &vec![(format!("latest@{digest}"), "PulledByNextJob".to_owned())])
+        })
+        .await;
+    more_checks(&mut stage, 2).await;
+    let cron_jobs: Api<CronJob> = stage.api();
+    assert_eq!(cron_jobs.get("report").await.unwrap().metadata.generation, Some(1));
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "versionParser": {"plugin": "pep440", "settings": {"any": [1, "two"]}},
             "frontier": 2,
             "interval": "90s",
+            "rollout": {"timeout": "300s"},
             "tags": {"include": "[0-9.]+", "exclude": ".*-nightly", "prereleases": true},
             "precision": "Same",
             "approval": "Required",
@@ -38,6 +39,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
                 "type": "Ready", "status": "True", "reason": "Checked", "message": "all is well",
                 "observedGeneration": 3, "lastTransitionTime": "2026-01-02T03:04:05Z",
             }],
+            "workload": "Deployment/web",
             "current": "1.4.3",
             "available": "2.0.0",
             "containers": [{
@@ -49,7 +51,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
                 "refused": [{"tag": "2.0.0", "reason": "BeyondFrontier", "message": "level 1 differs"}],
                 "update": {
                     "from": "app:1.4.2", "to": "app:1.4.3", "phase": "Finished", "digest": "sha256:00", "generation": 2,
-                    "approvedBy": "ada", "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z",
+                    "approvedBy": "ada", "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z", "hint": "the next Job runs it",
                 },
             }],
             "lastCheck": "2026-01-02T03:04:05Z",
@@ -67,6 +69,10 @@ fn a_minimal_object_needs_two_fields_and_unknown_ones_are_named() {
         serde_json::from_value::<VersioningHandler>(object).map_err(|err| err.to_string())
     };
     read(json!({"deployment": "web", "containerregistry": "oci"})).unwrap();
+    read(json!({"workload": {"kind": "CronJob", "name": "report"}, "containerregistry": "oci"})).unwrap();
+    let kind =
+        read(json!({"workload": {"kind": "Cronjob", "name": "report"}, "containerregistry": "oci"})).unwrap_err();
+    assert!(kind.contains("expected one of `Deployment`, `StatefulSet`, `DaemonSet`, `CronJob`"), "{kind}");
     let missing = read(json!({"deployment": "web"})).unwrap_err();
     assert!(missing.contains("containerregistry"), "{missing}");
     let unknown = read(json!({"deployment": "web", "containerregistry": "oci", "fronteir": 1})).unwrap_err();

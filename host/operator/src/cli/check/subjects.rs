@@ -283,6 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn a_handler_that_names_a_kind_rules_over_that_kind_only() {
+        let of_kind = |kind: &str| deployment("{name: web}", "[{name: a, image: x:1}]").replace("Deployment", kind);
+        let naming = |workload: &str| handler("{name: h}", ", frontier: 2").replace("deployment: web", workload);
+        let check = |kind: &str, workload: &str, expected: &str| {
+            check(&(of_kind(kind) + &naming(workload)), &[expected]);
+        };
+        check("StatefulSet", "workload: {kind: StatefulSet, name: web}", "a: gitlab 2");
+        check("Deployment", "workload: {kind: Deployment, name: web}", "a: gitlab 2");
+        check("Deployment", "workload: {kind: StatefulSet, name: web}", "a: oci 7");
+        check("StatefulSet", "deployment: web", "a: oci 7");
+        check("StatefulSet", "workload: {kind: StatefulSet, name: db}", "a: oci 7");
+    }
+
+    #[test]
     fn namespaces_must_not_contradict_each_other() {
         let check = |deployed: &str, handling: &str, expected: &str| {
             let text = deployment(deployed, "[{name: a, image: x:1}]") + &handler(handling, ", frontier: 2");

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::api::versioning_handler::ContainerStatus;
     use crate::reconcile::observe::Choice;
-    use crate::workload::containers::Container;
+    use crate::workload::containers::{Container, List};
 
     fn second(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -76,6 +76,7 @@ mod tests {
     /// The deadline, in seconds, of an update to `app:2` that was announced at second 100 and may take a minute.
     fn deadline(image: &str, phase: UpdatePhase) -> Option<Deadline> {
         let container = Container {
+            list: List::Containers,
             index: 0,
             name: "app".to_owned(),
             image: image.to_owned(),

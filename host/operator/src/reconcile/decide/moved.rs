@@ -164,6 +164,7 @@ fn apply(
     }
     "Restart".clone_into(&mut status.decision);
     let change = Change {
+        list: container.list,
         index: container.index,
         container: container.name.clone(),
         from: container.image.clone(),

@@ -12,6 +12,7 @@ use crate::config::RawConfig;
 use crate::reconcile::observe::{Moving, ObservedContainer};
 use crate::reconcile::offer::LinkFacts;
 use crate::reconcile::validate::validate;
+use crate::workload::containers::List;
 
 fn digest(digit: char) -> Digest {
     format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap()
@@ -36,7 +37,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
 
 fn container(image: &str, pull_policy: PullPolicy) -> Container {
     let (name, image) = ("app".to_owned(), image.to_owned());
-    Container { index: 0, name, image, pull_policy, restarted_for: None }
+    Container { list: List::Containers, index: 0, name, image, pull_policy, restarted_for: None }
 }
 
 /// What was decided about the one container: the word, then what is changed, told or in the way.

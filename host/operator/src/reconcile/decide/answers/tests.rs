@@ -14,6 +14,7 @@ use crate::reconcile::observe::{Choice as State, Moving, Observed, ObservedConta
 use crate::reconcile::progress::Milestone;
 use crate::reconcile::validate::validate;
 use crate::workload::containers::Container;
+use crate::workload::containers::List;
 use crate::workload::patch::Template;
 use crate::workload::rollout::Rollout;
 
@@ -90,7 +91,7 @@ fn observed(handler: &VersioningHandler, generation: i64, containers: Vec<(Conta
 
 fn container(name: &str, image: &str, restarted_for: Option<Digest>) -> Container {
     let (name, image) = (name.to_owned(), image.to_owned());
-    Container { index: 0, name, image, pull_policy: PullPolicy::Always, restarted_for }
+    Container { list: List::Containers, index: 0, name, image, pull_policy: PullPolicy::Always, restarted_for }
 }
 
 fn before(name: &str, image: &str, more: &Value) -> Value {
