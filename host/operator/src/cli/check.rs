@@ -172,7 +172,8 @@ What is recognised in files:
 
   VersioningHandlers beside them: a workload that one names is judged by its spec, as in the
   cluster, with plugins of those names from --plugins and the logins below; which platforms count
-  is still said by --platform. One that several name fails. All else is judged by the flags.
+  is still said by --platform. One that several name fails. Its init containers are left alone
+  unless spec.containers names them. All else is judged by the flags.
 
   An image that is written as an alias or a block scalar, or inside of something with an anchor,
   is told, and written only where nothing else would change with it.

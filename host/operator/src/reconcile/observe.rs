@@ -97,7 +97,7 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         pods: OnceCell::new(),
     };
     let mut containers = containers(&workload);
-    containers.retain(|container| target.is_meant(container));
+    containers.retain(|container| target.is_meant(container.list, &container.name));
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
     let observing = containers.into_iter().map(|container| async {
         let is_looked_after = target.plan_of(&container.name).is_some();

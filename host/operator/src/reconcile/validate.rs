@@ -17,7 +17,7 @@ use crate::api::versioning_handler::{
 };
 use crate::api::workload::{WorkloadKind, WorkloadRef};
 use crate::config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL};
-use crate::workload::containers::{Container, List};
+use crate::workload::containers::List;
 
 /// The plugin that reads versions where a handler names none.
 const DEFAULT_PARSER: &str = "pep440";
@@ -267,10 +267,10 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
 
 impl Target {
     /// Whether the container is any business of the handler's, which it may still leave alone: an init container is only if it is named.
-    pub fn is_meant(&self, container: &Container) -> bool {
-        match container.list {
+    pub fn is_meant(&self, list: List, container: &str) -> bool {
+        match list {
             List::Containers => true,
-            List::InitContainers => self.exceptions.contains_key(&container.name),
+            List::InitContainers => self.exceptions.contains_key(container),
         }
     }
 

@@ -66,7 +66,7 @@ impl Sources {
                 }
                 let rules = match ruling(&handlers, workload).as_slice() {
                     [] => Ok(Arc::clone(flags)),
-                    [handler] => handler.rules(&container.container, flags),
+                    [handler] => handler.rules(container, flags),
                     several => Err(Finding::Failed(contradiction(several, workload))),
                 };
                 subjects.push(Subject {
@@ -196,13 +196,16 @@ impl Handler {
         is_in_reach && self.workload.as_ref().is_some_and(is_named)
     }
 
-    fn rules(&self, container: &str, flags: &Rules) -> Result<Arc<Rules>, Finding> {
+    fn rules(&self, image: &ContainerImage, flags: &Rules) -> Result<Arc<Rules>, Finding> {
         let target = self.target.as_ref().map_err(|failure| Finding::Failed(failure.clone()))?;
         let name = &self.name;
         if target.is_suspended {
             return Err(Finding::Ignored(format!("VersioningHandler {name} is suspended")));
         }
-        let Some(plan) = target.plan_of(container) else {
+        if !target.is_meant(image.list, &image.container) {
+            return Err(Finding::Ignored(format!("VersioningHandler {name} does not name this init container")));
+        }
+        let Some(plan) = target.plan_of(&image.container) else {
             return Err(Finding::Ignored(format!("VersioningHandler {name} ignores this container")));
         };
         let validate::Plan { mut policy, registry, parser, latest, .. } = plan.clone();
@@ -294,6 +297,16 @@ mod tests {
         check("Deployment", "workload: {kind: StatefulSet, name: web}", "a: oci 7");
         check("StatefulSet", "deployment: web", "a: oci 7");
         check("StatefulSet", "workload: {kind: StatefulSet, name: db}", "a: oci 7");
+    }
+
+    #[test]
+    fn init_containers_are_ruled_over_only_if_they_are_named() {
+        let web = deployment("{name: web}", "[{name: a, image: x:1}], initContainers: [{name: i, image: y:1}]");
+        let unnamed = "i: VersioningHandler h does not name this init container";
+        check(&format!("{web}{}", handler("{name: h}", ", frontier: 2")), &[unnamed, "a: gitlab 2"]);
+        let named = handler("{name: h}", ", frontier: 2, containers: [{name: i, frontier: 3}]");
+        check(&format!("{web}{named}"), &["i: gitlab 3", "a: gitlab 2"]);
+        check(&web, &["i: oci 7", "a: oci 7"]);
     }
 
     #[test]

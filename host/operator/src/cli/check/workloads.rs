@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::yaml::{self, Document, Found, YamlError};
 use crate::api::versioning_handler::VersioningHandler;
+use crate::workload::containers::List;
 
 /// What a file holds that is of interest here.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub(super) struct Workload {
 pub(super) struct ContainerImage {
     /// Name of the container.
     pub container: String,
+    /// Which of the pod's lists it is in.
+    pub list: List,
     /// Its image, as written.
     pub image: String,
     /// The line in which it is written, from 1.
@@ -145,10 +148,10 @@ impl Source<'_> {
         let Some((_, _, way)) = known else { return Ok(()) };
         let mut containers = Vec::new();
         if let Some(pod) = self.document.walk(object, way)? {
-            for list in ["initContainers", "containers"] {
-                if let Some(list) = self.document.get(pod, list)? {
-                    for container in self.document.items(list) {
-                        containers.extend(self.container(container)?);
+            for list in [List::InitContainers, List::Containers] {
+                if let Some(items) = self.document.get(pod, list.field())? {
+                    for container in self.document.items(items) {
+                        containers.extend(self.container(container, list)?);
                     }
                 }
             }
@@ -164,7 +167,7 @@ impl Source<'_> {
     }
 
     /// The image of a container; none if it has none, as in patches.
-    fn container(&self, container: Found<'_>) -> Result<Option<ContainerImage>, YamlError> {
+    fn container(&self, container: Found<'_>, list: List) -> Result<Option<ContainerImage>, YamlError> {
         let Some(found) = self.document.get(container, "image")? else { return Ok(None) };
         let name = self.document.text(container, &["name"])?.unwrap_or_default().to_owned();
         let line = found.alias.unwrap_or(found.node).line;
@@ -177,7 +180,7 @@ impl Source<'_> {
                 (written.trim_end().to_owned(), Spot::Fixed(Fixed::Style))
             }
         };
-        Ok(Some(ContainerImage { container: name, image, line, spot }))
+        Ok(Some(ContainerImage { container: name, list, image, line, spot }))
     }
 
     fn spot(&self, found: Found<'_>, text: &str, style: ScalarStyle) -> Spot {
