@@ -169,7 +169,7 @@ fn what_somebody_has_mended_is_tried_at_once() {
 fn a_channel_that_asked_to_be_left_alone_is_by_the_next_process_too() {
     let mut world = World::new(&["telegram"]);
     let sent = world.step().remove(0);
-    world.ended(sent, Some(Retry::After(Duration::from_secs(60))));
+    world.ended(sent, Some(Retry::After(Duration::from_mins(1))));
     world.step();
     world.has_changed = true;
     assert!(world.step().is_empty());
