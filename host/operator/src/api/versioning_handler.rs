@@ -55,6 +55,13 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         description = "Age of the last check; refreshed at least every ten minutes"
     ),
     printcolumn(
+        name = "Notified",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Notified\")].status",
+        description = "Whether everything that people have to be told was delivered",
+        priority = 1
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",

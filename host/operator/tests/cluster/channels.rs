@@ -7,7 +7,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::scene::{condition, equal, image, more_checks, prepared, status};
+use crate::scene::{condition, equal, image, more_checks, plugin_condition, prepared, status};
 
 /// A chat of nobody else.
 pub(crate) const CHAT: i64 = -1_001_234_567_890;
@@ -483,6 +483,8 @@ async fn variables_alone_make_a_channel() {
     condition(&stage, "web", "UpToDate", "False", "UpdateAvailable").await;
     more_checks(&mut stage, 2).await;
     assert_eq!(status(&stage, "web").await.notices, None, "without a chat it is no channel");
+    let message = plugin_condition(&stage, "telegram", "Ready", "True", "Serving").await;
+    assert!(message.contains("no channel for others") && message.contains("chatId"), "{message}");
     stage.operator.kill();
     for (name, value) in
         [("TELEGRAM_TOKEN", TOKEN), ("TELEGRAM_CHAT_ID", &CHAT.to_string()), ("TELEGRAM_API_URL", &telegram.origin())]
