@@ -306,6 +306,9 @@ pub struct VersioningHandlerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub containers: Vec<ContainerStatus>,
+    /// The last updates, the newest first; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
     /// When the registry was last asked. To spare the API server it is written together with other changes, else every ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check: Option<Time>,
@@ -467,6 +470,34 @@ pub struct UpdateStatus {
     /// When it was finished, failed or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Time>,
+}
+
+/// An update that has ended.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// Name of the container.
+    pub container: String,
+    /// Image before.
+    pub from: String,
+    /// Image after; the same as before where the workload was restarted.
+    pub to: String,
+    /// Digest of the image after, if the registry told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Who approved it, if somebody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// When it began.
+    pub started: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+    /// `Finished`, `Failed` or `Overtaken`.
+    pub result: UpdatePhase,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl UpdateStatus {
