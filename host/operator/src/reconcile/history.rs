@@ -23,6 +23,8 @@ pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus], ro
         };
         let is_same = |known: &HistoryEntry| known.container == entry.container && known.started == entry.started;
         match history.iter_mut().find(|known| is_same(known)) {
+            // A failure that somebody else has mended since was one nevertheless.
+            Some(known) if known.result == UpdatePhase::Failed && entry.result == UpdatePhase::Overtaken => {}
             Some(known) if known.result == entry.result => {}
             Some(known) => *known = entry,
             None => history.push(entry),
@@ -98,6 +100,7 @@ mod tests {
         let one = check(&none, &[container("app", 1, Failed)], &[("app", 1, Failed)]);
         assert_eq!(one[0].message.as_deref(), Some("no pod is ready"));
         assert_eq!(one[0].approved_by.as_deref(), Some("ada"));
+        check(&one, &[container("app", 1, Overtaken)], &[("app", 1, Failed)]);
         let recovered = check(&one, &[container("app", 1, Finished)], &[("app", 1, Finished)]);
         assert_eq!(recovered[0].message, None);
         let two = [container("app", 9, Overtaken), container("side", 4, Finished)];

@@ -84,6 +84,10 @@ async fn rollout_that_fails_is_reported_once_and_a_human_can_take_over() {
     phase(&stage, "web", UpdatePhase::Overtaken).await;
     assert_eq!(stage.count_events("web", "RolloutFailed").await, 1);
     assert_eq!(stage.count_events("web", "Updated").await, 0);
+    let history = status(&stage, "web").await.history;
+    let [entry] = history.as_slice() else { panic!("one update, not {history:?}") };
+    assert_eq!(entry.result, UpdatePhase::Failed);
+    assert!(entry.message.as_ref().is_some_and(|message| message.contains("timed out")), "{entry:?}");
 }
 
 #[tokio::test]
