@@ -28,18 +28,16 @@ impl Notifier for Hostile {
 
     fn begin(notice: &Notice, settings: &Settings) -> Result<Step<String>, Error> {
         let seen = format!("SEEN {settings:?}");
-        Ok(match &settings.url {
-            Some(url) => Step::request(HttpRequest::post(url).credential(&settings.slot), seen),
-            None => {
-                let mail = Mail {
-                    to: vec!["seen@example.com".to_owned()],
-                    subject: notice.title.clone(),
-                    text: notice.text.clone(),
-                    html: None,
-                };
-                Step::mail(mail, seen)
-            }
-        })
+        if let Some(url) = &settings.url {
+            return Ok(Step::request(HttpRequest::post(url).credential(&settings.slot), seen));
+        }
+        let mail = Mail {
+            to: vec!["seen@example.com".to_owned()],
+            subject: notice.title.clone(),
+            text: notice.text.clone(),
+            html: None,
+        };
+        Ok(Step::mail(mail, seen))
     }
 
     fn proceed(notice: &Notice, _: &Settings, seen: String, replies: Replies) -> Result<Step<String>, Error> {
