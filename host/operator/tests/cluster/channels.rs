@@ -476,7 +476,7 @@ async fn variables_alone_make_a_channel() {
     registry.push("web", &["1.0.0", "2.0.0"]);
     let mut stage = prepared("variables", &[registry.origin()]).await;
     let telegram = telegram().await;
-    stage.plug("telegram", "notify-telegram", &json!({})).await;
+    stage.plug("telegram", "notify-telegram", &json!({"grants": {"origins": ["https://api.telegram.org"]}})).await;
     stage.operator.start().await;
     stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
     stage.handle("web", &json!({})).await;
