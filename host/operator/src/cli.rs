@@ -5,6 +5,7 @@ pub mod answer;
 pub mod check;
 pub mod crd;
 pub mod explain;
+pub mod history;
 pub mod plugin;
 
 pub mod name;
@@ -45,4 +46,6 @@ pub enum Command {
     Skip(answer::SkipArgs),
     /// Has nobody reminded of what a handler offers for a while.
     Snooze(answer::SnoozeArgs),
+    /// Lists the last updates of a handler: what, when, by whom, and what came of it.
+    History(history::HistoryArgs),
 }

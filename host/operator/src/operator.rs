@@ -202,7 +202,7 @@ fn watch_namespace(
     );
     let (handlers, changed) = watched_handlers(namespace, Arc::clone(&context), Arc::clone(&notices));
     let known = spawn_handler_loop(tasks, handlers, watched, context, stopping.clone());
-    spawn_notice_loop(tasks, known.handlers.store.clone(), changed, ended, notices, stopping.clone());
+    spawn_notice_loop(tasks, known.handlers.clone(), changed, ended, notices, stopping.clone());
     known
 }
 
@@ -418,7 +418,7 @@ fn watched_handlers(
 
 fn spawn_notice_loop(
     tasks: &mut JoinSet<()>,
-    handlers: Store<Guarded<VersioningHandler>>,
+    handlers: Known<Guarded<VersioningHandler>>,
     changed: mpsc::UnboundedReceiver<Guarded<VersioningHandler>>,
     ended: mpsc::UnboundedReceiver<notify::Place>,
     context: Arc<notify::Context>,
@@ -427,18 +427,21 @@ fn spawn_notice_loop(
     let plugin_changes = changes(context.plugin_changes());
     let of_place = |place: notify::Place| ObjectRef::new(&place.name).within(&place.namespace);
     let for_the_end = Arc::clone(&context);
-    let run = Controller::for_stream(received(changed).map(Ok), handlers)
+    let run = Controller::for_stream(received(changed).map(Ok), handlers.store.clone())
         .reconcile_all_on(plugin_changes)
         .reconcile_on(received(ended).map(of_place))
-        .graceful_shutdown_on(stopping.cancelled_owned())
+        .graceful_shutdown_on(stopping.clone().cancelled_owned())
         .run(notify::reconcile, notify::error_policy, context)
         .for_each(|result| {
             log_loop_error("notice loop", result.map(drop));
             future::ready(())
         });
     tasks.spawn(async move {
-        run.await;
-        notify::finish(&for_the_end).await;
+        // The other loop waits for the store; of two that wait, only one is woken.
+        if stopping.run_until_cancelled(handlers.wait_until_listed()).await.is_some() {
+            run.await;
+            notify::finish(&for_the_end).await;
+        }
     });
 }
 

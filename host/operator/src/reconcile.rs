@@ -15,6 +15,7 @@ pub mod answered;
 pub mod answers;
 pub mod decide;
 pub mod event;
+pub mod history;
 pub mod lifecycle;
 pub mod observe;
 pub mod offer;

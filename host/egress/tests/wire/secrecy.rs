@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use k8supdater_egress::telegram::{Content, Message, TelegramBot};
-use k8supdater_egress::{Client, Failure, Options, Request, Response, Scheme, Scope};
+use k8supdater_egress::{Client, Failure, Options, Request, Resolver, Response, Scheme, Scope};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
@@ -123,13 +123,8 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
         "http://169.254.169.254".to_owned(),
     ];
 
-    let resolver = names(&[
-        ("metadata.example", &["169.254.169.254"]),
-        ("tls.example", &["127.0.0.1"]),
-        ("wrong-name.example", &["127.0.0.1"]),
-    ]);
     let client = Client::new(Options {
-        resolver,
+        resolver: resolver(),
         connect: Duration::from_secs(1),
         extra_authorities: Some(certificate.cert.pem().into_bytes()),
         ..Options::default()
@@ -176,6 +171,14 @@ async fn a_secret_is_seen_by_its_origin_and_by_nothing_else() {
     for token in ["bought-t0k3n", "given-t0k3n"] {
         assert!(!logged.contains(token) && !printed.contains(token), "{token} is a secret too");
     }
+}
+
+fn resolver() -> Resolver {
+    names(&[
+        ("metadata.example", &["169.254.169.254"]),
+        ("tls.example", &["127.0.0.1"]),
+        ("wrong-name.example", &["127.0.0.1"]),
+    ])
 }
 
 /// One scope per scheme, with the canary bound to `origin`; one where it cannot be sent; and one that grants nothing.

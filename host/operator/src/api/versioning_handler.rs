@@ -56,6 +56,13 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         description = "Age of the last check; refreshed at least every ten minutes"
     ),
     printcolumn(
+        name = "Notified",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Notified\")].status",
+        description = "Whether everything that people have to be told was delivered",
+        priority = 1
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
@@ -338,6 +345,9 @@ pub struct VersioningHandlerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub containers: Vec<ContainerStatus>,
+    /// The last updates, the newest first; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
     /// When the registry was last asked. To spare the API server it is written together with other changes, else every ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check: Option<Time>,
@@ -503,6 +513,34 @@ pub struct UpdateStatus {
     /// the update strategy `OnDelete` when somebody deletes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// An update that has ended.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// Name of the container.
+    pub container: String,
+    /// Image before.
+    pub from: String,
+    /// Image after; the same as before where the workload was restarted.
+    pub to: String,
+    /// Digest of the image after, if the registry told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Who approved it, if somebody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// When it began.
+    pub started: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+    /// `Finished`, `Failed` or `Overtaken`.
+    pub result: UpdatePhase,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl UpdateStatus {

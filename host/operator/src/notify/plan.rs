@@ -72,7 +72,9 @@ impl Plan {
                 if outbox.pending.is_empty() && outbox.failures() == 0 {
                     failure = None;
                 }
-                if outbox.failures() > 0 && (given.has_changed)(channel) {
+                // Not before the time that the channel has named: what has changed may be no more than that this process is new.
+                let may_be_asked = outbox.paused_until.is_none_or(|until| until <= now);
+                if outbox.failures() > 0 && may_be_asked && (given.has_changed)(channel) {
                     outbox.retry_now();
                 }
                 plan.take(channel, &mut outbox, standing, now);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8supdater_runtime::manifest::Kind;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 
@@ -11,6 +12,7 @@ use super::grant;
 use super::{PluginError, Serving};
 use crate::api::conditions::{self, Finding, GRANTED, LOADED, READY, State};
 use crate::api::plugin::{AskedOrigin, Asks, Plugin, PluginStatus};
+use crate::api::versioning_handler::Settings;
 use crate::failure::chain;
 
 /// Writes what came of `plugin`, unless its status says so already. `kept` is what serves now, which after a failure is the last good
@@ -72,6 +74,17 @@ fn status(
     }
 }
 
+/// What a notifier lacks to be a channel by itself; empty for all others.
+fn incomplete(serving: &Serving) -> String {
+    if serving.component.kind() != Kind::Notifier {
+        return String::new();
+    }
+    match serving.settings(&Settings::new()) {
+        Ok(_) => ", and is a channel for all handlers that name none".to_owned(),
+        Err(err) => format!(" handlers that complete its settings, and is no channel for others: {err}"),
+    }
+}
+
 /// The three conditions of a plugin.
 fn findings(failure: Option<&PluginError>, kept: Option<&Serving>) -> Vec<Finding> {
     let finding = |kind, state, reason, message: String| Finding { kind, state, reason, message };
@@ -84,7 +97,12 @@ fn findings(failure: Option<&PluginError>, kept: Option<&Serving>) -> Vec<Findin
         return vec![
             finding(LOADED, State::True, "Loaded", format!("{what} is loaded, and its examples passed")),
             finding(GRANTED, State::True, "Granted", "everything it asks for is granted".to_owned()),
-            finding(READY, State::True, "Serving", format!("{what} serves")),
+            finding(
+                READY,
+                State::True,
+                "Serving",
+                format!("{what} serves{}", kept.map(incomplete).unwrap_or_default()),
+            ),
         ];
     };
     let (reason, cause) = (failure.reason(), chain(failure));

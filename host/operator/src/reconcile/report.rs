@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::act::{Checked, Outcome};
 use super::decide::{AWAITING_APPROVAL, Decision, Happening, News};
 use super::event::{self, Saying};
+use super::history::history;
 use super::lifecycle;
 use super::progress::Milestone;
 use super::status::{StatusError, remove_answers, write_if_changed};
@@ -103,6 +104,7 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         workload: before.workload,
         current: summary(&containers, |container| tag_of(&container.image)),
         available: summary(&containers, |container| container.reported.as_deref().map(short)),
+        history: history(&before.history, &containers, &checked.decision.rollout),
         containers,
         last_check: Some(Time(now)),
         next_check: now.checked_add(wait).ok().map(Time),

@@ -50,6 +50,8 @@ mod registry_faults;
 mod restarts;
 /// The stage of most tests, and looks at it through the operator's own types.
 mod scene;
+/// Secrets of channels: random ones, looked for everywhere after everything has failed that can fail.
+mod secrecy;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.

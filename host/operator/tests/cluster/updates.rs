@@ -42,6 +42,9 @@ async fn tag_right_of_the_frontier_is_applied_and_followed_until_all_pods_run_it
     assert_eq!((status.current.as_deref(), status.available), (Some("1.0.12"), None));
     let reasons: Vec<String> = stage.events("web").await.into_iter().map(|(reason, _)| reason).collect();
     assert_eq!(reasons, ["Updating", "Updated"]);
+    let [entry] = status.history.as_slice() else { panic!("one update, not {:?}", status.history) };
+    assert_eq!((entry.container.as_str(), entry.result), ("app", UpdatePhase::Finished));
+    assert!(entry.to.ends_with(":1.0.12") && entry.approved_by.is_none(), "{entry:?}");
 }
 
 #[tokio::test]
@@ -81,6 +84,10 @@ async fn rollout_that_fails_is_reported_once_and_a_human_can_take_over() {
     phase(&stage, "web", UpdatePhase::Overtaken).await;
     assert_eq!(stage.count_events("web", "RolloutFailed").await, 1);
     assert_eq!(stage.count_events("web", "Updated").await, 0);
+    let history = status(&stage, "web").await.history;
+    let [entry] = history.as_slice() else { panic!("one update, not {history:?}") };
+    assert_eq!(entry.result, UpdatePhase::Failed);
+    assert!(entry.message.as_ref().is_some_and(|message| message.contains("timed out")), "{entry:?}");
 }
 
 #[tokio::test]

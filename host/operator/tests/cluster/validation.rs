@@ -87,6 +87,28 @@ async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
         (json!({"versionParser": {}}), &["spec.versionParser.plugin", "Required value"]),
         (json!({"registry": {"settings": [1]}}), &["spec.registry.settings", "object"]),
         (json!({"intervall": "10m"}), &["unknown field \"spec.intervall\""]),
+        (json!({"approval": "Yes"}), &["spec.approval", "supported values"]),
+        (json!({"notifiers": []}), &[]),
+        (
+            json!({"notifiers": [
+                {"plugin": "email", "settings": {"recipients": ["a@example.com"]}, "digest": "24h"},
+                {"plugin": "webhook", "name": "slack", "secretRef": {"name": "s", "slot": "secret"}, "levels": ["error"],
+                 "kinds": ["check-failing"], "remindAfter": "36h"},
+            ]}),
+            &[],
+        ),
+        (json!({"notifiers": [{}]}), &["spec.notifiers[0].plugin", "Required value"]),
+        (json!({"notifiers": [{"plugin": "x", "levels": ["loud"]}]}), &["spec.notifiers[0].levels[0]", "\"critical\""]),
+        (json!({"notifiers": [{"plugin": "x", "levels": []}]}), &["spec.notifiers[0].levels", "at least 1 items"]),
+        (json!({"notifiers": [{"plugin": "x", "kinds": ["update"]}]}), &["spec.notifiers[0].kinds[0]", "\"updated\""]),
+        (
+            json!({"notifiers": [{"plugin": "x", "digest": "721h"}]}),
+            &["spec.notifiers[0].digest", "digest must be a duration between 1s and 720h"],
+        ),
+        (
+            json!({"notifiers": [{"plugin": "x", "remindAfter": "daily"}]}),
+            &["spec.notifiers[0].remindAfter", "remindAfter must be a duration between 1s and 720h"],
+        ),
     ];
     for (spec, parts) in table {
         check(&stage.handlers(), &objects::handler("web", spec), parts).await;
@@ -133,6 +155,9 @@ async fn api_server_refuses_nonsense_in_plugins_and_says_what_is_right() {
         (json!({"source": {"configMap": {"name": ""}}}), &["spec.source.configMap.name", "at least 1 chars"]),
         (json!({"source": {"configMap": {"name": "p", "key": "a/b"}}}), &["spec.source.configMap.key", "should match"]),
         (json!({"grant": {}}), &["unknown field \"spec.grant\""]),
+        (json!({"notices": {"levels": ["error"], "kinds": ["updated"], "digest": "1h", "remindAfter": "24h"}}), &[]),
+        (json!({"notices": {"digest": "0s"}}), &["spec.notices.digest", "digest must be a duration"]),
+        (json!({"notices": {"levels": ["warn"]}}), &["spec.notices.levels[0]", "\"warning\""]),
     ];
     for (spec, parts) in table {
         check(&stage.plugins(), &objects::plugin("p", spec), parts).await;

@@ -15,6 +15,11 @@ fn the_committed_definitions_are_what_the_types_say() {
 
 #[test]
 fn an_object_with_every_field_survives_reading_and_writing() {
+    let notice = json!({
+        "kind": "update-available", "level": "warning", "workload": "Deployment/web", "container": "web", "image": "app",
+        "from": "1.4.3", "to": "2.0.0", "newest": "2.0.0", "plugin": "oci", "errorClass": "Trapped", "detail": "why",
+        "approvable": true, "link": "https://example.com", "time": "2026-01-02T03:04:05Z",
+    });
     let object = json!({
         "apiVersion": "k8supdater.dev/v1",
         "kind": "VersioningHandler",
@@ -30,6 +35,10 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "tags": {"include": "[0-9.]+", "exclude": ".*-nightly", "prereleases": true},
             "precision": "Same",
             "approval": "Required",
+            "notifiers": [{
+                "plugin": "telegram", "name": "chat", "settings": {"chatId": 5}, "secretRef": {"name": "bot", "slot": "bot"},
+                "levels": ["error"], "kinds": ["update-available"], "digest": "86400s", "remindAfter": "172800s",
+            }],
             "containers": [{"name": "proxy", "ignore": true}, {"name": "db", "frontier": 0, "approval": "NotRequired"}],
             "suspend": true,
         },
@@ -44,7 +53,8 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "available": "2.0.0",
             "containers": [{
                 "name": "web", "image": "app:1.4.3", "newestApplicable": "1.4.3", "newest": "2.0.0", "decision": "Notify",
-                "problem": "none", "reported": "2.0.0",
+                "problem": "none", "problemReason": "Trapped", "failingPlugin": "oci",
+                "reported": "2.0.0", "reportedFrom": "1.4.3", "reportedWhy": "level 1 differs", "link": "https://example.com",
                 "approved": {"tag": "2.0.0", "by": "ada", "at": "2026-01-02T03:04:05Z", "generation": 2},
                 "skipped": [{"tag": "1.9.0", "by": "ada", "at": "2026-01-02T03:04:05Z"}],
                 "snoozed": {"tag": "2.0.0", "until": "2026-01-03T03:04:05Z", "by": "ada"},
@@ -54,8 +64,21 @@ fn an_object_with_every_field_survives_reading_and_writing() {
                     "approvedBy": "ada", "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z", "hint": "the next Job runs it",
                 },
             }],
+            "history": [{
+                "container": "web", "from": "app:1.4.2", "to": "app:1.4.3", "digest": "sha256:00", "approvedBy": "ada",
+                "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z", "result": "Failed", "message": "stuck",
+            }],
             "lastCheck": "2026-01-02T03:04:05Z",
             "nextCheck": "2026-01-02T03:14:05Z",
+            "notices": {"generation": 3, "suspended": true, "channels": {"chat": {
+                "since": "2026-01-02T03:04:05Z",
+                "sent": [{"notice": notice, "serial": 0, "at": "2026-01-02T03:04:05Z", "reminders": 1, "failures": 2,
+                    "notBefore": "2026-01-02T03:14:05Z"}],
+                "pending": [{"notice": notice, "serial": 1, "since": "2026-01-02T03:04:05Z", "begun": true, "failures": 2,
+                    "notBefore": "2026-01-02T03:14:05Z"}],
+                "nextSerial": 2, "lastSent": "2026-01-02T03:04:05Z", "pausedUntil": "2026-01-02T03:14:05Z", "givenUp": 3,
+                "failure": {"reason": "RateLimited", "message": "later"},
+            }}},
         },
     });
     let handler: VersioningHandler = serde_json::from_value(object.clone()).unwrap();

@@ -166,6 +166,19 @@ fn what_somebody_has_mended_is_tried_at_once() {
 }
 
 #[test]
+fn a_channel_that_asked_to_be_left_alone_is_by_the_next_process_too() {
+    let mut world = World::new(&["telegram"]);
+    let sent = world.step().remove(0);
+    world.ended(sent, Some(Retry::After(Duration::from_mins(1))));
+    world.step();
+    world.has_changed = true;
+    assert!(world.step().is_empty());
+    assert_eq!(world.plan().next, Some(at(world.now + 60)));
+    world.now += 60;
+    assert_eq!(world.step().len(), 1);
+}
+
+#[test]
 fn a_channel_that_is_not_used_any_more_is_remembered_for_a_while() {
     let mut world = World::new(&["email"]);
     let sent = world.step().remove(0);

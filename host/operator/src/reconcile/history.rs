@@ -1,0 +1,124 @@
+//! The last updates of a handler, as its status keeps them. Pure.
+
+use std::cmp::Reverse;
+
+use crate::api::conditions::shorten;
+use crate::api::versioning_handler::{ContainerStatus, HistoryEntry, UpdatePhase, UpdateStatus};
+use crate::workload::rollout::Rollout;
+
+/// Most updates that are kept; the oldest are forgotten first.
+const MOST: usize = 20;
+/// Longest reason that is kept of a failure, in bytes.
+const LONGEST_MESSAGE: usize = 512;
+
+/// `known` with the updates of `containers` that have ended, the newest first.
+///
+/// May be told the same again: an update is known by its container and its beginning. One that ended otherwise than it seemed, such as a
+/// rollout that recovered, is corrected.
+pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus], rollout: &Rollout) -> Vec<HistoryEntry> {
+    let mut history = known.to_vec();
+    for container in containers {
+        let Some(entry) = container.update.as_ref().and_then(|update| entry(&container.name, update, rollout)) else {
+            continue;
+        };
+        let is_same = |known: &HistoryEntry| known.container == entry.container && known.started == entry.started;
+        match history.iter_mut().find(|known| is_same(known)) {
+            // A failure that somebody else has mended since was one nevertheless.
+            Some(known) if known.result == UpdatePhase::Failed && entry.result == UpdatePhase::Overtaken => {}
+            Some(known) if known.result == entry.result => {}
+            Some(known) => *known = entry,
+            None => history.push(entry),
+        }
+    }
+    history.sort_by_key(|entry| Reverse(entry.started.0));
+    history.truncate(MOST);
+    history
+}
+
+/// The update, if it has ended.
+fn entry(container: &str, update: &UpdateStatus, rollout: &Rollout) -> Option<HistoryEntry> {
+    let message = match (update.phase, rollout) {
+        (UpdatePhase::Announced | UpdatePhase::RollingOut, _) => return None,
+        (UpdatePhase::Failed, Rollout::Failed { message }) => Some(shorten(message.clone(), LONGEST_MESSAGE)),
+        (UpdatePhase::Failed | UpdatePhase::Finished | UpdatePhase::Overtaken, _) => None,
+    };
+    Some(HistoryEntry {
+        container: container.to_owned(),
+        from: update.from.clone(),
+        to: update.to.clone(),
+        digest: update.digest.clone(),
+        approved_by: update.approved_by.clone(),
+        started: update.started.clone(),
+        finished: update.finished.clone(),
+        result: update.phase,
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn container(name: &str, started: i64, phase: UpdatePhase) -> ContainerStatus {
+        let at = |second: i64| Time(Timestamp::from_second(second).unwrap());
+        let update = UpdateStatus {
+            from: "app:1".to_owned(),
+            to: format!("app:{started}"),
+            phase,
+            digest: None,
+            generation: None,
+            approved_by: Some("ada".to_owned()),
+            started: at(started),
+            finished: Some(at(started + 5)),
+            hint: None,
+        };
+        ContainerStatus { name: name.to_owned(), update: Some(update), ..ContainerStatus::default() }
+    }
+
+    /// Container, beginning and result of each entry.
+    fn check(
+        known: &[HistoryEntry],
+        containers: &[ContainerStatus],
+        expected: &[(&str, i64, UpdatePhase)],
+    ) -> Vec<HistoryEntry> {
+        let rollout = Rollout::Failed { message: "no pod is ready".to_owned() };
+        let found = history(known, containers, &rollout);
+        let seen: Vec<_> =
+            found.iter().map(|it| (it.container.as_str(), it.started.0.as_second(), it.result)).collect();
+        assert_eq!(seen, expected);
+        // Being told the same again changes nothing.
+        assert_eq!(history(&found, containers, &rollout), found);
+        found
+    }
+
+    #[test]
+    fn what_has_ended_is_kept_once_the_newest_first() {
+        use UpdatePhase::{Announced, Failed, Finished, Overtaken, RollingOut};
+        let none = check(&[], &[container("app", 1, Announced), container("side", 1, RollingOut)], &[]);
+        let one = check(&none, &[container("app", 1, Failed)], &[("app", 1, Failed)]);
+        assert_eq!(one[0].message.as_deref(), Some("no pod is ready"));
+        assert_eq!(one[0].approved_by.as_deref(), Some("ada"));
+        check(&one, &[container("app", 1, Overtaken)], &[("app", 1, Failed)]);
+        let recovered = check(&one, &[container("app", 1, Finished)], &[("app", 1, Finished)]);
+        assert_eq!(recovered[0].message, None);
+        let two = [container("app", 9, Overtaken), container("side", 4, Finished)];
+        check(&recovered, &two, &[("app", 9, Overtaken), ("side", 4, Finished), ("app", 1, Finished)]);
+    }
+
+    #[test]
+    fn it_is_bounded_and_an_old_update_of_another_container_pushes_nothing_out() {
+        let mut known = Vec::new();
+        for second in 10..60 {
+            let containers =
+                [container("app", second, UpdatePhase::Finished), container("old", 1, UpdatePhase::Finished)];
+            known = history(&known, &containers, &Rollout::Finished);
+        }
+        assert_eq!(
+            (known.len(), known[0].started.0.as_second(), known[MOST - 1].started.0.as_second()),
+            (MOST, 59, 40)
+        );
+    }
+}
