@@ -2,11 +2,12 @@
 //!
 //! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
 //! [`pattern`], [`precision`], [`platform`] and [`held`] say which tags are candidates, [`frontier`] on which side of the frontier they are,
-//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`]. [`window`] says when a
-//! workload may be disturbed.
+//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`]. When an update may be applied says
+//! [`pace`], with the maintenance windows of [`window`].
 
 pub mod frontier;
 pub mod moving;
+pub mod pace;
 pub mod pattern;
 pub mod platform;
 pub mod precision;
@@ -22,6 +23,7 @@ mod tags;
 mod units;
 
 pub use frontier::Frontier;
+pub use pace::{Pace, WaitReason};
 pub use pattern::{PatternError, TagPattern};
 pub use platform::Platform;
 pub use precision::Precision;

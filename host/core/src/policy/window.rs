@@ -150,3 +150,6 @@ fn first_start(windows: &[Window], now: Timestamp) -> Option<Zoned> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(super) mod laws;
