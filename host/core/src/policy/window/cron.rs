@@ -2,6 +2,8 @@
 //!
 //! The syntax is that of Vixie's cron (<https://man7.org/linux/man-pages/man5/crontab.5.html>) and so nearly that of `CronJobs`
 //! (<https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax>).
+//! What is different helps: `5/15` goes on to the end of the field, as in a `CronJob`; `sat-sun` is a weekend; and a step beyond its field,
+//! which cron takes for the first value only, is refused.
 
 use jiff::civil::{Date, DateTime, time};
 
