@@ -2,14 +2,17 @@
 //!
 //! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
 //! [`pattern`], [`precision`], [`platform`] and [`held`] say which tags are candidates, [`frontier`] on which side of the frontier they are,
-//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`].
+//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`]. When an update may be applied says
+//! [`pace`], with the maintenance windows of [`window`].
 
 pub mod frontier;
 pub mod moving;
+pub mod pace;
 pub mod pattern;
 pub mod platform;
 pub mod precision;
 pub mod verdict;
+pub mod window;
 
 mod alias;
 mod artifact;
@@ -17,12 +20,15 @@ mod flavor;
 mod held;
 mod scheme;
 mod tags;
+mod units;
 
 pub use frontier::Frontier;
+pub use pace::{Pace, WaitReason};
 pub use pattern::{PatternError, TagPattern};
 pub use platform::Platform;
 pub use precision::Precision;
 pub use verdict::Verdict;
+pub use window::{Window, WindowError, WindowState, Windows};
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

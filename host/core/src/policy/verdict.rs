@@ -173,7 +173,7 @@ fn pattern(pattern: Option<&TagPattern>) -> String {
 }
 
 /// `text` in quotes, or its beginning if it is long.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MOST_SHOWN) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
