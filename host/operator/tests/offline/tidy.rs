@@ -49,7 +49,10 @@ fn the_pure_package_knows_nothing_of_the_world() {
         assert!(!dependencies.contains(stranger), "host/core depends on {stranger}");
     }
     for (path, text) in sources("host/core/src") {
-        for impurity in ["std::env", "SystemTime::now", "Instant::now", "std::fs", "async fn"] {
+        let clocks = ["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now"];
+        // Time zones of the system are files.
+        let files = ["std::fs", "TimeZone::get", "TimeZone::system", "tz::db()"];
+        for impurity in clocks.into_iter().chain(files).chain(["std::env", "async fn"]) {
             assert!(!text.contains(impurity), "{} uses {impurity}", path.display());
         }
     }
@@ -59,6 +62,7 @@ fn the_pure_package_knows_nothing_of_the_world() {
 fn each_kind_of_work_stays_in_its_room() {
     check("wasmtime::", &["host/runtime"]);
     check("reqwest::", &["host/egress"]);
+    check("lettre::", &["host/egress/src/mail.rs", "host/egress/src/mail"]);
     check("teloxide::", &["host/egress/src/telegram.rs", "host/egress/src/telegram"]);
     check("std::env", &["host/operator/src/config/terminal.rs"]);
     check("env = \"", &["host/operator/src/config.rs", "host/operator/src/config"]);
@@ -75,6 +79,11 @@ fn arrows_between_rooms_point_down() {
         .map(|room| format!("host/operator/src/{room}"));
     check("crate::reconcile", &rooms.each_ref().map(String::as_str));
     check("crate::telemetry::health", &["host/operator/src/operator.rs"]);
+    // No check and no update knows of those who are told of it.
+    check(
+        "crate::notify",
+        &["host/operator/src/operator.rs", "host/operator/src/notify.rs", "host/operator/src/notify"],
+    );
 }
 
 #[test]
