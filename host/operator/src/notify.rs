@@ -123,24 +123,26 @@ impl Context {
         channels_of(&self.plugins, handler)
     }
 
-    /// The plan for `handler`; with `is_ending` nothing is begun any more, and what has ended is written down.
-    fn plan(&self, handler: &VersioningHandler, is_ending: bool, now: Timestamp) -> Plan {
+    /// The plan for `handler`, and how many deliveries that have ended it takes note of. With `is_ending` nothing is begun any more.
+    fn plan(&self, handler: &VersioningHandler, is_ending: bool, now: Timestamp) -> (Plan, usize) {
         let uid = handler.uid().unwrap_or_default();
         let (channels, twice) = self.channels(handler);
+        // In this order: what ends between the two looks still counts as under way. The other way round it would be neither, and sent again.
+        let under_way = self.deliveries.under_way(&uid);
         let ended = self.deliveries.ended(&uid);
         let standing = Standing::of(handler, self.config.failing_after, now);
         let given = Circumstances {
             channels: &channels,
             twice: &twice,
             ended: &ended,
-            is_under_way: &|channel| is_ending || self.deliveries.is_under_way(&uid, channel),
+            is_under_way: &|channel| is_ending || under_way.contains(channel),
             has_changed: &|channel| {
                 let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
                 used.get(&(uid.clone(), channel.name.clone())) != Some(&self.revision(handler, channel))
             },
             now,
         };
-        Plan::of(handler, &standing, &given)
+        (Plan::of(handler, &standing, &given), ended.len())
     }
 
     fn revision(&self, handler: &VersioningHandler, channel: &Channel) -> Revision {
@@ -226,7 +228,7 @@ pub async fn reconcile(
     // What is wrong with an object that cannot be read is said elsewhere.
     let Ok(handler) = &object.0 else { return Ok(Action::await_change()) };
     let now = Timestamp::now();
-    let plan = ctx.plan(handler, false, now);
+    let (plan, _) = ctx.plan(handler, false, now);
     let is_news = plan.status != handler.status.clone().unwrap_or_default();
     let next =
         if is_news || !plan.dispatches.is_empty() { write_and_send(handler, &ctx, false).await? } else { plan.next };
@@ -251,8 +253,7 @@ async fn write_and_send(
         return Ok(None);
     };
     let uid = fresh.uid().unwrap_or_default();
-    let ended = ctx.deliveries.ended(&uid).len();
-    let plan = ctx.plan(&fresh, is_ending, Timestamp::now());
+    let (plan, ended) = ctx.plan(&fresh, is_ending, Timestamp::now());
     if plan.status != fresh.status.clone().unwrap_or_default() {
         let mut changed = VersioningHandler { status: Some(plan.status), ..fresh.clone() };
         changed.metadata.managed_fields = None;

@@ -3,7 +3,7 @@
 //! Sending takes as long as the other side likes, so nobody waits for it: each message is sent by a task of its own, and what came of it is
 //! kept until it stands in the status. Channels do not wait for each other, and updates for none of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -173,9 +173,9 @@ impl Deliveries {
         self.tasks.spawn(send);
     }
 
-    /// Whether something of that channel is being sent.
-    pub(super) fn is_under_way(&self, uid: &str, channel: &str) -> bool {
-        self.lock().under_way.contains_key(&(uid.to_owned(), channel.to_owned()))
+    /// The channels of a handler on which something is being sent.
+    pub(super) fn under_way(&self, uid: &str) -> HashSet<String> {
+        self.lock().under_way.keys().filter(|(known, _)| known == uid).map(|(_, channel)| channel.clone()).collect()
     }
 
     /// What was sent for a handler and does not stand in its status yet.
