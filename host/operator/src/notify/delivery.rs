@@ -291,3 +291,71 @@ impl DeliveryError {
         Failure { reason: self.reason(), message, retry: self.retry(random) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8supdater_core::notice::outbox::{Mode, Policy};
+    use k8supdater_core::notice::{Filter, Handler, Kind, Notice, Outbox};
+
+    use super::*;
+
+    fn dispatch(name: &str) -> Dispatch {
+        let mut outbox = Outbox::default();
+        let handler = Handler { namespace: "a".to_owned(), name: name.to_owned(), uid: name.to_owned() };
+        let now = Timestamp::from_second(1_000).unwrap();
+        outbox.enqueue([Notice::new(Kind::Updated, handler, now)], &Filter::default(), now);
+        outbox.due(now, &Policy { mode: Mode::Immediate, remind_after: None }).dispatches.remove(0)
+    }
+
+    fn parcel(name: &str) -> Parcel {
+        let place = Place { namespace: "a".to_owned(), name: name.to_owned() };
+        Parcel { uid: name.to_owned(), place, channel: "email".to_owned(), dispatch: dispatch(name) }
+    }
+
+    fn destination() -> Destination {
+        Destination { plugin: "email".to_owned(), settings: String::new(), secret: None }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_sent_is_under_way_or_has_ended_at_any_moment() {
+        let (ended, mut told) = mpsc::unbounded_channel();
+        let deliveries = Arc::new(Deliveries::new(ended));
+        for round in 0..500 {
+            let uid = round.to_string();
+            deliveries.begin(parcel(&uid), destination(), false, async |_| Ok(()));
+            loop {
+                // As a plan looks: first what is under way, then what has ended.
+                let under_way = deliveries.under_way(&uid);
+                let ended = deliveries.ended(&uid);
+                assert!(under_way.contains("email") || !ended.is_empty(), "round {round}: it would be sent again");
+                if under_way.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(told.recv().await.map(|place| place.name), Some(uid));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_sums_up_goes_as_one_and_ends_for_each() {
+        let (ended, _told) = mpsc::unbounded_channel();
+        let deliveries = Arc::new(Deliveries::new(ended));
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        for name in ["web", "db"] {
+            let sent = Arc::clone(&sent);
+            deliveries.begin(parcel(name), destination(), true, move |message: Message| async move {
+                sent.lock().unwrap().push(message.title);
+                Ok(())
+            });
+        }
+        assert_eq!(deliveries.left(GATHERING * 2).await.len(), 2);
+        let titles = sent.lock().unwrap().clone();
+        assert_eq!(titles.len(), 1, "{titles:?}");
+        assert!(titles[0].starts_with("2 notices about 2 handlers"), "{titles:?}");
+        for name in ["web", "db"] {
+            assert!(deliveries.ended(name)[0].failure.is_none() && deliveries.under_way(name).is_empty());
+            deliveries.recorded(name, 1);
+            assert!(deliveries.ended(name).is_empty());
+        }
+    }
+}
