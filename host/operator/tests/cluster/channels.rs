@@ -440,37 +440,6 @@ async fn a_digest_sums_up_what_all_handlers_have_to_say() {
 }
 
 #[tokio::test]
-async fn no_failure_of_a_channel_tells_its_token() {
-    let (mut stage, registry, telegram) = told("secret-token", &json!({})).await;
-    registry.push("web", &["1.0.0", "2.0.0"]);
-    let faults = [
-        TelegramFault::Unauthorized,
-        TelegramFault::Blocked,
-        TelegramFault::RateLimited { seconds: 1 },
-        TelegramFault::InternalError,
-        TelegramFault::BadGateway,
-        TelegramFault::TruncatedJson,
-        TelegramFault::Reset,
-    ];
-    for (index, fault) in faults.iter().enumerate() {
-        telegram.recover();
-        telegram.fail_at(TelegramPart::SendMessage, fault.clone());
-        if *fault == TelegramFault::Reset {
-            telegram.fail(fault);
-        }
-        let name = format!("web-{index}");
-        stage.deploy(&name, &[("app", &registry.image("web", "1.0.0"))]).await;
-        stage.handle(&name, &json!({})).await;
-        let message = condition(&stage, &name, "Notified", "False", "NotDelivered").await;
-        assert!(!message.is_empty(), "{fault:?}");
-    }
-    let (_, metrics) = stage.operator.get("/metrics").await.unwrap();
-    let shown = stage.operator.log() + &stage.account().await + &metrics;
-    assert!(!shown.contains("bot-canary"), "no token in the log, in metrics, in a status or in an Event");
-    assert!(telegram.seen().iter().any(|seen| seen.holds("bot-canary")), "although it was sent where it belongs");
-}
-
-#[tokio::test]
 async fn variables_alone_make_a_channel() {
     let registry = FakeRegistry::start().await;
     registry.push("web", &["1.0.0", "2.0.0"]);
