@@ -46,6 +46,14 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
             cargo.args(["--workspace", "--all-targets", "--keep-going"]).args(workspace.target());
             command::run(cargo.args(["--", "-D", "warnings"]))
         })?;
+        if workspace == Workspace::Host {
+            // They are left out of "all", because they do not run without a cluster.
+            steps.run("clippy on the tests on the control plane", || {
+                let mut cargo = workspace.cargo("clippy");
+                cargo.args(["--workspace", "--test", "cluster", "--keep-going"]).args(workspace.target());
+                command::run(cargo.args(["--", "-D", "warnings"]))
+            })?;
+        }
         steps.run(&format!("documentation of {workspace}"), || {
             let mut cargo = workspace.cargo("doc");
             cargo.args(["--workspace", "--no-deps", "--keep-going"]).args(workspace.target());

@@ -377,8 +377,9 @@ async fn of_two_who_answer_at_once_one_is_told_that_the_other_has() {
     };
     let (one, other) = tokio::join!(write("app=2.0.0", Answer::Approve, "ada"), write("2.0.0", Answer::Skip, "bob"));
     let told = match (one.unwrap(), other.unwrap()) {
-        (Written::New, Written::Already { by, answer }) => (by, answer),
-        (Written::Already { by, answer }, Written::New) => (by, answer),
+        (Written::New, Written::Already { by, answer }) | (Written::Already { by, answer }, Written::New) => {
+            (by, answer)
+        }
         other => panic!("one writes, and the other is told: {other:?}"),
     };
     assert!([("ada".to_owned(), Answer::Approve), ("bob".to_owned(), Answer::Skip)].contains(&told), "{told:?}");
