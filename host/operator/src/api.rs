@@ -6,12 +6,16 @@
 pub mod conditions;
 #[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
 pub mod notices;
+#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+pub mod pace;
 #[allow(
     unreachable_pub,
     clippy::duplicated_attributes,
     reason = "KubeSchema puts a copy of each type where nobody can reach it, and kube has an attribute for each printer column"
 )]
 pub mod plugin;
+#[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]
+pub mod rollout_status;
 #[allow(
     unreachable_pub,
     clippy::duplicated_attributes,

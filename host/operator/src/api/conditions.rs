@@ -16,6 +16,10 @@ pub const UP_TO_DATE: &str = "UpToDate";
 pub const ROLLOUT_HEALTHY: &str = "RolloutHealthy";
 /// Everything that people have to be told was delivered. Only where somebody is told.
 pub const NOTIFIED: &str = "Notified";
+/// Something else sets the workload's images: Argo CD, Flux or Helm. Only where that is so.
+pub const OWNED_ELSEWHERE: &str = "OwnedElsewhere";
+/// A tag that is a version points at another image than before. Only where that is so.
+pub const TAG_MOVED: &str = "TagMoved";
 /// The plugin's bytes were read, checked, compiled, and its examples passed.
 pub const LOADED: &str = "Loaded";
 /// The plugin asks for nothing that is not granted.

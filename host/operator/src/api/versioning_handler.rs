@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notices::{NoticesStatus, NotifierOptions};
+use super::pace::{Mode, Predecessor, Rollback, WindowOptions, WorkloadSelector};
+use super::rollout_status::{HeldTag, ProvenImage, RollbackStatus, SeenTag, WaitStatus};
 use super::workload::{WorkloadKind, WorkloadRef};
 
 /// Settings for a plugin: any JSON object. The plugin's own schema says what it may hold.
@@ -71,7 +73,7 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.deployment) != has(self.workload)").message("name one workload: either spec.deployment with the name of a Deployment, or spec.workload with kind and name, as in {kind: StatefulSet, name: db}"))]
+#[x_kube(validation = Rule::new("(has(self.deployment) ? 1 : 0) + (has(self.workload) ? 1 : 0) + (has(self.selector) ? 1 : 0) == 1").message("say once which workload is meant: either spec.deployment with the name of a Deployment, or spec.workload with kind and name, as in {kind: StatefulSet, name: db}, or spec.selector for several, as in {matchLabels: {team: web}}"))]
 pub struct VersioningHandlerSpec {
     /// Name of the Deployment, in this object's namespace. It may not exist yet. Short for a `workload` of kind `Deployment`: there is
     /// either one or the other.
@@ -82,6 +84,11 @@ pub struct VersioningHandlerSpec {
     /// The workload, in this object's namespace. It may not exist yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadRef>,
+
+    /// Several workloads, in this object's namespace: the operator makes a handler like this one for each of them, and removes it again
+    /// when there is no such workload any more. A workload that another handler names is left to that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<WorkloadSelector>,
 
     /// Name of the Plugin of kind `registry` that lists the tags, for example `oci`.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -123,6 +130,60 @@ pub struct VersioningHandlerSpec {
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m"))]
     #[schemars(length(min = 2, max = 32))]
     pub interval: Option<Duration>,
+
+    /// What is done about the workload: `Update` makes updates right of the frontier, `Notify` only reports what is newer, `Preview` says
+    /// in the status what would be done and does nothing. Defaults to `Update`, and to `Notify` for a workload that Argo CD, Flux or Helm
+    /// would set back; `Update` insists on it there, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+
+    /// How old a version must be before it is applied by itself, such as `72h`; up to 8760h. Its age counts from when it was pushed, where
+    /// the registry tells, else from when a check saw it first. Younger ones are passed over for the newest that is old enough. Defaults to
+    /// the operator's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')").message("minimumAge must be a duration between 0s and 8760h, such as 72h"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub minimum_age: Option<Duration>,
+
+    /// The least time from one update of this workload to the next, such as `24h`; up to 8760h. Defaults to the operator's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')").message("delayBetweenUpdates must be a duration between 0s and 8760h, such as 24h"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub delay_between_updates: Option<Duration>,
+
+    /// The least time from a rollout that failed to the next update, such as `1h`, so that somebody can look; up to 8760h. Defaults to `0s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('8760h')").message("cooldown must be a duration between 0s and 8760h, such as 1h"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub cooldown: Option<Duration>,
+
+    /// When the workload may be disturbed. What is found outside of all windows waits for the next one, approved updates too; a rollback
+    /// does not. Without any it may be at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub windows: Vec<WindowOptions>,
+
+    /// Tags that are neither applied nor offered, other names of the same versions included. What a whole pattern is to be left out of
+    /// belongs into `tags.exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 200)))]
+    pub hold: Vec<String>,
+
+    /// What happens when the rollout of an update fails: `OnFailure` puts the image before back and holds the version until there is a
+    /// better one; `Never` leaves the workload as it is. Defaults to the operator's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+
+    /// Handlers whose workloads go first: a version is applied here only once each of them has run it, with the very digest that it had
+    /// there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub after: Vec<Predecessor>,
+
+    /// Namespaces whose handlers may name this one in `after`, and so learn what runs here; `*` for all. This namespace always may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    pub followers: Vec<String>,
 
     /// How rollouts are followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,6 +245,12 @@ pub struct RolloutOptions {
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("timeout must be a duration between 1s and 24h, such as 5m"))]
     #[schemars(length(min = 2, max = 32))]
     pub timeout: Option<Duration>,
+    /// How long all pods must stay available after a rollout before the update counts as finished, such as `5m`; up to 24h. Pods that crash
+    /// in that time make it fail. Defaults to `0s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) <= duration('24h')").message("stableFor must be a duration between 0s and 24h, such as 5m"))]
+    #[schemars(length(min = 2, max = 32))]
+    pub stable_for: Option<Duration>,
 }
 
 /// A Secret, and what it is for.
@@ -285,7 +352,7 @@ impl Precision {
 /// An exception for one container.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision) || has(self.approval)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
+#[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision) || has(self.approval) || has(self.hold)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
     /// Name of the container in the pod template. Init containers are looked after only if they are named here.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -316,6 +383,10 @@ pub struct ContainerOptions {
     /// Whether updates of this container wait for a human.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Tags that are neither applied nor offered in this container, in place of the handler's `hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 200)))]
+    pub hold: Option<Vec<String>>,
     /// Whether a tag of another precision may follow in this container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
@@ -341,6 +412,9 @@ pub struct VersioningHandlerStatus {
     /// What is offered, and left to a human; with the containers' names where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<String>,
+    /// How many workloads a handler with `selector` looks after, and how they stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetStatus>,
     /// One entry for each container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -366,6 +440,24 @@ impl VersioningHandlerStatus {
     }
 }
 
+/// The workloads of a handler with `selector`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetStatus {
+    /// How many workloads it looks after; each by a handler of its own, with the label `k8supdater.dev/fleet`.
+    pub workloads: i32,
+    /// How many of them are up to date.
+    pub up_to_date: i32,
+    /// How many are being updated.
+    pub updating: i32,
+    /// How many have something that waits, for a time or for a human.
+    pub waiting: i32,
+    /// How many have a handler that is not ready.
+    pub failing: i32,
+    /// How many match, but have another handler.
+    pub left_to_others: i32,
+}
+
 /// One container of the workload.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -382,6 +474,12 @@ pub struct ContainerStatus {
     pub newest: Option<String>,
     /// `Update`, `Notify`, `UpdateAndNotify`, `AwaitingApproval`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
     pub decision: String,
+    /// An update that could be made, and waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<WaitStatus>,
+    /// With `mode: Preview`, what would be done now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
     /// Why this container could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -415,6 +513,21 @@ pub struct ContainerStatus {
     /// What somebody has skipped: it is neither applied nor offered any more. At most 32; the oldest are forgotten first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedTag>,
+    /// Versions that failed or were taken back; at most 8. One ends when the container has a better version, or when somebody approves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldTag>,
+    /// With `minimumAge`, when tags that could be applied were seen first; at most 32, the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_seen: Vec<SeenTag>,
+    /// What the tag of the container points at, as of when the container got it or this handler first looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What that tag points at now, if it is something else although the tag is a version: somebody has pushed it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// What the workload has run without trouble, the newest first; at most 4. Handlers that name this one in `after` follow it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<ProvenImage>,
     /// What somebody wants to hear of later. It ends with its time, or when something else is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed: Option<SnoozedTag>,
@@ -498,7 +611,13 @@ pub struct UpdateStatus {
     /// Digest that the registry gave for the new tag just before the workload was changed, or for which it is restarted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// `metadata.generation` that the workload had after the change.
+    /// Digest of the image before, if it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_digest: Option<String>,
+    /// Why it was made, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `metadata.generation` that the workload had after the last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// Who approved it; none if nobody had to.
@@ -506,6 +625,15 @@ pub struct UpdateStatus {
     pub approved_by: Option<String>,
     /// When it was announced.
     pub started: Time,
+    /// Since when all pods have been available, while `rollout.stableFor` lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_since: Option<Time>,
+    /// Why its rollout failed, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How it is taken back, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackStatus>,
     /// When it was finished, failed or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Time>,
@@ -525,9 +653,18 @@ pub struct HistoryEntry {
     pub from: String,
     /// Image after; the same as before where the workload was restarted.
     pub to: String,
+    /// Digest of the image before, if it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_digest: Option<String>,
     /// Digest of the image after, if the registry told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Why it was made, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who asked for it to be taken back, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_by: Option<String>,
     /// Who approved it, if somebody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
@@ -536,7 +673,7 @@ pub struct HistoryEntry {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Time>,
-    /// `Finished`, `Failed` or `Overtaken`.
+    /// `Finished`, `Failed`, `Overtaken`, `RolledBack` or `RollbackFailed`.
     pub result: UpdatePhase,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -544,6 +681,26 @@ pub struct HistoryEntry {
 }
 
 impl UpdateStatus {
+    /// An update that is announced.
+    pub fn announced(from: &str, to: &str, started: Time) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            phase: UpdatePhase::Announced,
+            digest: None,
+            from_digest: None,
+            reason: None,
+            generation: None,
+            approved_by: None,
+            started,
+            available_since: None,
+            failure: None,
+            rollback: None,
+            finished: None,
+            hint: None,
+        }
+    }
+
     /// Whether this is the announcement of the update `from` one image `to` another, or of the restart for `digest`.
     pub fn is_announced(&self, from: &str, to: &str, digest: Option<&str>) -> bool {
         let is_same = self.from == from && self.to == to && (from != to || self.digest.as_deref() == digest);
@@ -565,10 +722,16 @@ pub enum UpdatePhase {
     RollingOut,
     /// All pods run the new image, or will by themselves; see `hint`.
     Finished,
-    /// The rollout did not finish in the workload's own progress deadline.
+    /// The rollout did not finish in time, or its pods crashed.
     Failed,
     /// Somebody else changed the image first; their change was left alone.
     Overtaken,
+    /// The image before goes back.
+    RollingBack,
+    /// All pods run the image before again.
+    RolledBack,
+    /// The image before is back, and its rollout fails too.
+    RollbackFailed,
 }
 
 /// Schema of plugin settings: an object whose keys only the plugin knows.

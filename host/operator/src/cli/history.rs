@@ -96,6 +96,9 @@ fn table(history: &[HistoryEntry]) -> Table {
             UpdatePhase::Overtaken => "overtaken by somebody else's change",
             UpdatePhase::Announced => "announced",
             UpdatePhase::RollingOut => "rolling out",
+            UpdatePhase::RollingBack => "rolling back",
+            UpdatePhase::RolledBack => "rolled back",
+            UpdatePhase::RollbackFailed => "rolled back in vain",
         };
         let result = match &entry.message {
             Some(message) => format!("{result}: {message}"),

@@ -124,7 +124,10 @@ fn outcome(handler: &VersioningHandler, offer: &Offer) -> Option<Outcome> {
             UpdatePhase::Overtaken => {
                 Some(Outcome::NotApplied { why: "somebody else has changed the image first".to_owned() })
             }
-            UpdatePhase::Announced | UpdatePhase::RollingOut => None,
+            UpdatePhase::RolledBack | UpdatePhase::RollbackFailed => {
+                Some(Outcome::Failed { why: update.failure.clone().unwrap_or_default() })
+            }
+            UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack => None,
         };
     }
     // What a watch brings may be older than the decision: then the tag is still offered.

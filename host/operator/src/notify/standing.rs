@@ -216,7 +216,11 @@ impl Look<'_> {
             UpdatePhase::RollingOut => (Kind::Updated, update.started.0),
             UpdatePhase::Finished => (Kind::RolloutFinished, ended),
             UpdatePhase::Failed => (Kind::RolloutFailed, ended),
-            UpdatePhase::Announced | UpdatePhase::Overtaken => return None,
+            UpdatePhase::Announced
+            | UpdatePhase::Overtaken
+            | UpdatePhase::RollingBack
+            | UpdatePhase::RolledBack
+            | UpdatePhase::RollbackFailed => return None,
         };
         let detail = match kind {
             Kind::RolloutFailed => {

@@ -11,9 +11,7 @@ use super::act::Announced;
 use super::decide::{Decision, Happening};
 use super::report;
 use super::status::{self, StatusError};
-use crate::api::versioning_handler::{
-    ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
-};
+use crate::api::versioning_handler::{ContainerStatus, UpdateStatus, VersioningHandler, VersioningHandlerStatus};
 
 /// Writes the updates of `decision` into the status, before anything is done about them. Without updates nothing is written.
 ///
@@ -41,15 +39,9 @@ pub async fn announce(
         if !status.update.as_ref().is_some_and(is_same) {
             is_new = true;
             status.update = Some(UpdateStatus {
-                from: from.clone(),
-                to: to.clone(),
-                phase: UpdatePhase::Announced,
                 digest,
-                generation: None,
                 approved_by: update.approved_by.clone(),
-                started: Time(now),
-                finished: None,
-                hint: None,
+                ..UpdateStatus::announced(from, to, Time(now))
             });
         }
     }

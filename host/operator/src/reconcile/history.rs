@@ -38,15 +38,25 @@ pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus], ro
 /// The update, if it has ended.
 fn entry(container: &str, update: &UpdateStatus, rollout: &Rollout) -> Option<HistoryEntry> {
     let message = match (update.phase, rollout) {
-        (UpdatePhase::Announced | UpdatePhase::RollingOut, _) => return None,
+        (UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack, _) => return None,
         (UpdatePhase::Failed, Rollout::Failed { message }) => Some(shorten(message.clone(), LONGEST_MESSAGE)),
-        (UpdatePhase::Failed | UpdatePhase::Finished | UpdatePhase::Overtaken, _) => None,
+        (
+            UpdatePhase::Failed
+            | UpdatePhase::Finished
+            | UpdatePhase::Overtaken
+            | UpdatePhase::RolledBack
+            | UpdatePhase::RollbackFailed,
+            _,
+        ) => None,
     };
     Some(HistoryEntry {
         container: container.to_owned(),
         from: update.from.clone(),
         to: update.to.clone(),
+        from_digest: update.from_digest.clone(),
         digest: update.digest.clone(),
+        reason: update.reason.clone(),
+        rolled_back_by: update.rollback.as_ref().and_then(|rollback| rollback.by.clone()),
         approved_by: update.approved_by.clone(),
         started: update.started.clone(),
         finished: update.finished.clone(),
@@ -65,15 +75,10 @@ mod tests {
     fn container(name: &str, started: i64, phase: UpdatePhase) -> ContainerStatus {
         let at = |second: i64| Time(Timestamp::from_second(second).unwrap());
         let update = UpdateStatus {
-            from: "app:1".to_owned(),
-            to: format!("app:{started}"),
             phase,
-            digest: None,
-            generation: None,
             approved_by: Some("ada".to_owned()),
-            started: at(started),
             finished: Some(at(started + 5)),
-            hint: None,
+            ..UpdateStatus::announced("app:1", &format!("app:{started}"), at(started))
         };
         ContainerStatus { name: name.to_owned(), update: Some(update), ..ContainerStatus::default() }
     }

@@ -105,15 +105,9 @@ mod tests {
     /// A status of `image`, of which this tag is reported, and the last update went to that image, for that digest.
     fn status(image: &str, reported: Option<&str>, update: Option<(&str, Option<&str>)>) -> ContainerStatus {
         let update = update.map(|(to, digest)| UpdateStatus {
-            approved_by: None,
-            from: if digest.is_some() { to } else { image }.to_owned(),
-            to: to.to_owned(),
             phase: UpdatePhase::Finished,
             digest: digest.map(str::to_owned),
-            generation: None,
-            started: Time(Timestamp::UNIX_EPOCH),
-            finished: None,
-            hint: None,
+            ..UpdateStatus::announced(if digest.is_some() { to } else { image }, to, Time(Timestamp::UNIX_EPOCH))
         });
         ContainerStatus {
             image: image.to_owned(),

@@ -62,7 +62,11 @@ pub fn advance(update: &UpdateStatus, seen: Seen<'_>, now: Timestamp) -> (Update
             let hint = if let Rollout::Applied { hint } = rollout { Some(hint.clone()) } else { None };
             (UpdateStatus { hint, ..update.clone() }, None)
         }
-        UpdatePhase::Finished | UpdatePhase::Overtaken => (update.clone(), None),
+        UpdatePhase::Finished
+        | UpdatePhase::Overtaken
+        | UpdatePhase::RollingBack
+        | UpdatePhase::RolledBack
+        | UpdatePhase::RollbackFailed => (update.clone(), None),
         UpdatePhase::Announced if place == Place::Before => (update.clone(), None),
         UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed if place != Place::After => {
             ended(UpdatePhase::Overtaken, Milestone::Overtaken)
@@ -105,17 +109,8 @@ mod tests {
     fn check(phase: UpdatePhase, image: &str, rollout: &Rollout, expected: (UpdatePhase, Option<Milestone>)) {
         let start = Timestamp::from_second(100).unwrap();
         let now = Timestamp::from_second(200).unwrap();
-        let update = UpdateStatus {
-            from: "app:1".to_owned(),
-            to: "app:2".to_owned(),
-            phase,
-            digest: None,
-            generation: Some(2),
-            approved_by: None,
-            started: Time(start),
-            finished: None,
-            hint: None,
-        };
+        let update =
+            UpdateStatus { phase, generation: Some(2), ..UpdateStatus::announced("app:1", "app:2", Time(start)) };
         let seen = Seen { image, restarted_for: None, rollout };
         let (next, milestone) = advance(&update, seen, now);
         assert_eq!((next.phase, milestone.clone()), expected, "{phase:?} {image} {rollout:?}");
@@ -129,15 +124,9 @@ mod tests {
         let now = Timestamp::from_second(200).unwrap();
         let check = |phase: UpdatePhase, image: &str, restarted_for: Option<&str>, expected: UpdatePhase| {
             let update = UpdateStatus {
-                from: "app:latest".to_owned(),
-                to: "app:latest".to_owned(),
                 phase,
                 digest: Some("new".to_owned()),
-                generation: None,
-                approved_by: None,
-                started: Time(now),
-                finished: None,
-                hint: None,
+                ..UpdateStatus::announced("app:latest", "app:latest", Time(now))
             };
             let (next, _) = advance(&update, Seen { image, restarted_for, rollout: &Rollout::Finished }, now);
             assert_eq!(next.phase, expected, "{phase:?} {image} {restarted_for:?}");

@@ -105,6 +105,7 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         current: summary(&containers, |container| tag_of(&container.image)),
         available: summary(&containers, |container| container.reported.as_deref().map(short)),
         history: history(&before.history, &containers, &checked.decision.rollout),
+        fleet: None,
         containers,
         last_check: Some(Time(now)),
         next_check: now.checked_add(wait).ok().map(Time),

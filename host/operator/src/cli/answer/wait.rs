@@ -105,6 +105,14 @@ fn stage(now: &VersioningHandler, awaited: &Awaited) -> Stage {
     match update.map(|update| update.phase) {
         Some(UpdatePhase::Finished) => Stage::Finished,
         Some(UpdatePhase::RollingOut) => Stage::Going("is rolled out"),
+        Some(UpdatePhase::RollingBack) => Stage::Going("has failed, and is rolled back"),
+        Some(UpdatePhase::RolledBack) => {
+            let why = update.and_then(|update| update.failure.as_deref()).unwrap_or("somebody asked for that");
+            Stage::Ended(format!("it was rolled back: {why}"))
+        }
+        Some(UpdatePhase::RollbackFailed) => {
+            Stage::Ended("the rollout failed, and so does that of the image before, which was put back".to_owned())
+        }
         Some(UpdatePhase::Failed) => {
             let why = message(now, ROLLOUT_HEALTHY, "False").map(|why| format!(": {why}")).unwrap_or_default();
             Stage::Ended(format!("the rollout failed{why}"))

@@ -71,7 +71,12 @@ fn settle(decision: &mut Decision, status: &mut ContainerStatus) {
     };
     let Some(update) = status.update.as_ref().filter(|update| update.is_to(&approved.tag)) else { return };
     match update.phase {
-        UpdatePhase::RollingOut | UpdatePhase::Finished | UpdatePhase::Failed => status.approved = None,
+        UpdatePhase::RollingOut
+        | UpdatePhase::Finished
+        | UpdatePhase::Failed
+        | UpdatePhase::RollingBack
+        | UpdatePhase::RolledBack
+        | UpdatePhase::RollbackFailed => status.approved = None,
         UpdatePhase::Overtaken => {
             decision.give_up(
                 status,

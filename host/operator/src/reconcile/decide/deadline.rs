@@ -29,7 +29,11 @@ impl Deadline {
         let timeout = timeout?;
         let is_under_way = |update: &&UpdateStatus| match update.phase {
             UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::Failed => true,
-            UpdatePhase::Finished | UpdatePhase::Overtaken => false,
+            UpdatePhase::Finished
+            | UpdatePhase::Overtaken
+            | UpdatePhase::RollingBack
+            | UpdatePhase::RolledBack
+            | UpdatePhase::RollbackFailed => false,
         };
         let updates = containers.iter().filter_map(|observed| {
             let update = known.container(&observed.container.name)?.update.as_ref()?;
@@ -85,17 +89,7 @@ mod tests {
         };
         let observed =
             ObservedContainer { container, answers: Vec::new(), state: Ok(Choice::Ignored), link_facts: None };
-        let update = UpdateStatus {
-            from: "app:1".to_owned(),
-            to: "app:2".to_owned(),
-            phase,
-            digest: None,
-            generation: None,
-            approved_by: None,
-            started: Time(second(100)),
-            finished: None,
-            hint: None,
-        };
+        let update = UpdateStatus { phase, ..UpdateStatus::announced("app:1", "app:2", Time(second(100))) };
         let status = ContainerStatus { name: "app".to_owned(), update: Some(update), ..ContainerStatus::default() };
         let known = VersioningHandlerStatus { containers: vec![status], ..VersioningHandlerStatus::default() };
         Deadline::of(&[observed], &known, Some(Duration::from_mins(1)))
