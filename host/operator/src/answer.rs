@@ -54,6 +54,8 @@ pub const APPROVE: &str = "k8supdater.dev/approve";
 pub const SKIP: &str = "k8supdater.dev/skip";
 /// The annotation with what is snoozed.
 pub const SNOOZE: &str = "k8supdater.dev/snooze";
+/// The annotation with what is to be taken back.
+pub const ROLLBACK: &str = "k8supdater.dev/rollback";
 /// The annotation that says who answers.
 pub const BY: &str = "k8supdater.dev/by";
 
@@ -77,6 +79,8 @@ pub enum Answer {
     Skip,
     /// Remind nobody for that long.
     Snooze(Duration),
+    /// Put back what was there before: this is said to what the last update has applied, not to something that is offered.
+    RollBack,
 }
 
 /// An answer, and to what.
@@ -95,7 +99,7 @@ pub struct Choice {
 /// All answers that the annotations of a handler hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
-    /// Those that could be read, in the order of the annotations: approvals, skips, snoozes.
+    /// Those that could be read, in the order of the annotations: approvals, skips, snoozes, rollbacks.
     pub choices: Vec<Choice>,
     /// What could not be read.
     pub misunderstood: Vec<Misunderstood>,
@@ -128,6 +132,7 @@ impl Answer {
             Self::Approve => APPROVE,
             Self::Skip => SKIP,
             Self::Snooze(_) => SNOOZE,
+            Self::RollBack => ROLLBACK,
         }
     }
 
@@ -137,6 +142,7 @@ impl Answer {
             Self::Approve => "approved",
             Self::Skip => "skipped",
             Self::Snooze(_) => "snoozed",
+            Self::RollBack => "taken back",
         }
     }
 
@@ -144,7 +150,7 @@ impl Answer {
     pub fn until(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Snooze(time) => now.checked_add(time).ok(),
-            Self::Approve | Self::Skip => None,
+            Self::Approve | Self::Skip | Self::RollBack => None,
         }
     }
 }
@@ -179,7 +185,7 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.offer())?;
         match self.answer {
-            Answer::Approve | Answer::Skip => Ok(()),
+            Answer::Approve | Answer::Skip | Answer::RollBack => Ok(()),
             Answer::Snooze(time) => write!(f, " {}", as_duration(time)),
         }
     }

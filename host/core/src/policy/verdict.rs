@@ -97,6 +97,28 @@ impl Verdict {
         }
     }
 
+    /// Whether a human may have it applied all the same. What only they can know is in order: that it is better than what failed, or that it
+    /// is worth the risk. What could not run, is none of the versions that are followed, or was ruled out by the spec, stays refused.
+    pub fn is_for_a_human(self) -> bool {
+        match self {
+            Self::Update | Self::Superseded | Self::BeyondFrontier => true,
+            Self::Prerelease
+            | Self::OtherFlavor
+            | Self::OtherScheme
+            | Self::NotIncluded
+            | Self::Excluded
+            | Self::OtherPrecision
+            | Self::OtherPlatform
+            | Self::Held
+            | Self::SameImage
+            | Self::NotNewer
+            | Self::NoVersion
+            | Self::Artifact
+            | Self::InvalidTag
+            | Self::NothingToCompare => false,
+        }
+    }
+
     /// The verdict in words, for `candidate`, which is named in front of it.
     ///
     /// Makes sense only with what the verdict was found for; otherwise it says less, but nothing wrong.

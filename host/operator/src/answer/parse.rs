@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{APPROVE, Answer, Answers, BY, Choice, MOST_ANSWERS, Misunderstood, SKIP, SNOOZE, SNOOZE_BOUNDS};
-use super::{SNOOZE_TIME, SOMEBODY};
+use super::{Answer, Answers, BY, Choice, MOST_ANSWERS, Misunderstood, SNOOZE_BOUNDS, SNOOZE_TIME, SOMEBODY};
 
 /// Most characters of a name that somebody gives.
 const LONGEST_NAME: usize = 100;
@@ -19,7 +18,8 @@ const UNITS: [(char, u64); 4] = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60),
 /// What is malformed takes nothing else down with it. The same answer twice is one.
 pub fn parse(annotations: &BTreeMap<String, String>) -> Answers {
     let mut answers = Answers::default();
-    for (name, default) in [(APPROVE, Answer::Approve), (SKIP, Answer::Skip), (SNOOZE, Answer::Snooze(SNOOZE_TIME))] {
+    let annotated = [Answer::Approve, Answer::Skip, Answer::Snooze(SNOOZE_TIME), Answer::RollBack];
+    for (name, default) in annotated.map(|answer| (answer.annotation(), answer)) {
         let Some(value) = annotations.get(name) else { continue };
         answers.annotations.insert(name);
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());

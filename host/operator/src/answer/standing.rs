@@ -108,6 +108,7 @@ fn is_final(given: Answer, answer: Answer) -> bool {
     match given {
         Answer::Approve | Answer::Skip => true,
         Answer::Snooze(_) => matches!(answer, Answer::Snooze(_)),
+        Answer::RollBack => answer == Answer::RollBack,
     }
 }
 

@@ -412,6 +412,9 @@ pub struct VersioningHandlerStatus {
     /// What is offered, and left to a human; with the containers' names where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<String>,
+    /// What is done about the workload: `spec.mode`, or what follows from who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// How many workloads a handler with `selector` looks after, and how they stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleet: Option<FleetStatus>,
@@ -472,7 +475,8 @@ pub struct ContainerStatus {
     /// Greatest tag of all that could be meant, on either side of the frontier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<String>,
-    /// `Update`, `Notify`, `UpdateAndNotify`, `AwaitingApproval`, `Restart`, `None`, `Ignored`, `Unknown` or `Failed`.
+    /// `Update`, `Notify`, `UpdateAndNotify`, `AwaitingApproval`, `Wait`, `WaitAndNotify`, `Restart`, `RollBack`, `None`, `Ignored`,
+    /// `Unknown` or `Failed`.
     pub decision: String,
     /// An update that could be made, and waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -538,6 +542,11 @@ pub struct ContainerStatus {
 }
 
 impl ContainerStatus {
+    /// Whether the image before is being put back.
+    pub fn is_rolling_back(&self) -> bool {
+        self.update.as_ref().is_some_and(|update| update.phase == UpdatePhase::RollingBack)
+    }
+
     /// Takes over what `known` says was reported last; nothing was if there is none.
     pub fn keep_report(&mut self, known: Option<&Self>) {
         self.reported = known.and_then(|known| known.reported.clone());
@@ -705,6 +714,31 @@ impl UpdateStatus {
     pub fn is_announced(&self, from: &str, to: &str, digest: Option<&str>) -> bool {
         let is_same = self.from == from && self.to == to && (from != to || self.digest.as_deref() == digest);
         is_same && self.phase == UpdatePhase::Announced
+    }
+
+    /// Whether its end is awaited.
+    pub fn is_under_way(&self) -> bool {
+        match self.phase {
+            UpdatePhase::RollingOut | UpdatePhase::RollingBack => true,
+            UpdatePhase::Announced
+            | UpdatePhase::Finished
+            | UpdatePhase::Failed
+            | UpdatePhase::Overtaken
+            | UpdatePhase::RolledBack
+            | UpdatePhase::RollbackFailed => false,
+        }
+    }
+
+    /// Whether it is taken back, or was.
+    pub fn is_rolled_back(&self) -> bool {
+        match self.phase {
+            UpdatePhase::RollingBack | UpdatePhase::RolledBack | UpdatePhase::RollbackFailed => true,
+            UpdatePhase::Announced
+            | UpdatePhase::RollingOut
+            | UpdatePhase::Finished
+            | UpdatePhase::Failed
+            | UpdatePhase::Overtaken => false,
+        }
     }
 
     /// Whether the workload is restarted rather than given another image.

@@ -76,6 +76,9 @@ impl Outcome {
 pub async fn act(ctx: &Context, announced: Announced, now: Timestamp) -> Outcome {
     let Announced { mut decision, handler } = announced;
     let failure = if decision.updates.is_empty() { None } else { apply(ctx, &mut decision, now).await.err() };
+    if !decision.stuck.is_empty() {
+        clear_the_way(ctx, &decision).await;
+    }
     if failure.as_ref().is_some_and(UpdateFailure::is_certain) {
         // No trace of a change needs to be looked for.
         for approved in decision.containers.iter_mut().filter_map(|status| status.approved.as_mut()) {
@@ -96,8 +99,13 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let patched = ctx.workloads.patch(namespace, workload, &changes, &decision.template, now).await;
     let generation = patched.map_err(UpdateFailure::Workload)?;
     for (update, digest) in decision.updates.iter().zip(digests) {
-        ctx.metrics.update_applied();
-        let message = if update.change.restart_for.is_some() { "workload restarted" } else { "image updated" };
+        let message = if update.is_rollback() {
+            ctx.metrics.rolled_back();
+            "image put back"
+        } else {
+            ctx.metrics.update_applied();
+            if update.change.restart_for.is_some() { "workload restarted" } else { "image updated" }
+        };
         info!(
             namespace,
             handler = target.handler.name,
@@ -114,18 +122,39 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
             // It is done, and not to be done again.
             status.approved.take_if(|_| update.approved_by.is_some());
             if let Some(record) = &mut status.update {
-                record.phase = UpdatePhase::RollingOut;
-                record.digest = digest.or(record.digest.take());
                 record.generation = generation;
+                if !update.is_rollback() {
+                    record.phase = UpdatePhase::RollingOut;
+                    record.digest = digest.or(record.digest.take());
+                }
             }
         }
     }
     Ok(())
 }
 
+/// Deletes the pods that keep a StatefulSet from putting the image before back: its controller waits for a pod to become ready that never
+/// will (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>).
+async fn clear_the_way(ctx: &Context, decision: &Decision) {
+    let (handler, workload) = (&decision.target.handler, &decision.target.workload);
+    let namespace = &handler.namespace;
+    match ctx.workloads.delete_stuck_pods(namespace, workload, &decision.stuck).await {
+        Ok(0) => {}
+        Ok(count) => info!(namespace, handler = handler.name, %workload, count, "pods deleted that were never ready"),
+        // They are looked at again in a moment.
+        Err(err) => {
+            warn!(namespace, handler = handler.name, %workload, error = chain(&err), "pods are in the way of a rollback");
+        }
+    }
+}
+
 /// Digest of the tag that `update` applies, if the registry tells.
 async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<Option<String>, UpdateFailure> {
     let Update { change, tag, digest: expected, .. } = update;
+    if update.is_rollback() {
+        // The nodes have run it before, and must get it back whether the registry answers or not.
+        return Ok(None);
+    }
     let Some(inquiry) = decision.inquiries.get(&change.container) else { return Ok(None) };
     match ctx.registries.digest(inquiry, tag, Duration::ZERO).await {
         Ok(detail) => match (detail.digest, expected) {

@@ -11,7 +11,11 @@ use super::act::Announced;
 use super::decide::{Decision, Happening};
 use super::report;
 use super::status::{self, StatusError};
-use crate::api::versioning_handler::{ContainerStatus, UpdateStatus, VersioningHandler, VersioningHandlerStatus};
+use crate::api::conditions::shorten;
+use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus};
+
+/// Longest reason for an update that the status keeps, in bytes.
+const LONGEST_REASON: usize = 512;
 
 /// Writes the updates of `decision` into the status, before anything is done about them. Without updates nothing is written.
 ///
@@ -26,10 +30,18 @@ pub async fn announce(
     if decision.updates.is_empty() {
         return Ok(Announced { decision, handler: handler.clone() });
     }
+    let before = handler.status.clone().unwrap_or_default();
+    let known = |name: &str| before.containers.iter().find(|known| known.name == name);
     let mut is_new = false;
     for update in &decision.updates {
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         let Some(status) = status else { continue };
+        if update.is_rollback() {
+            // The status says so already, and what is held because of it.
+            let rolled_back = known(&status.name).and_then(|known| known.update.as_ref());
+            is_new |= rolled_back.is_none_or(|known| known.phase != UpdatePhase::RollingBack);
+            continue;
+        }
         let (from, to) = (&update.change.from, &update.change.to);
         let digest = update.change.restart_for.as_ref().map(ToString::to_string);
         // The same update may have been announced by a process that was killed, or before an attempt that failed.
@@ -40,13 +52,13 @@ pub async fn announce(
             is_new = true;
             status.update = Some(UpdateStatus {
                 digest,
+                from_digest: status.digest.clone(),
+                reason: Some(shorten(update.why.clone(), LONGEST_REASON)).filter(|why| !why.is_empty()),
                 approved_by: update.approved_by.clone(),
                 ..UpdateStatus::announced(from, to, Time(now))
             });
         }
     }
-    let before = handler.status.clone().unwrap_or_default();
-    let known = |name: &str| before.containers.iter().find(|known| known.name == name);
     let is_recorded = decision.containers.iter().all(|container| {
         let answered = |container: &ContainerStatus| {
             (container.approved.clone(), container.skipped.clone(), container.snoozed.clone())

@@ -34,6 +34,24 @@ pub enum Answered {
         /// When the snooze before ends or ended, if there was one.
         last_snooze: Option<Timestamp>,
     },
+    /// What the last update has applied is taken back.
+    RollbackAsked {
+        /// What is taken back.
+        tag: String,
+        /// By whom.
+        by: String,
+        /// When that update began.
+        last_update: Option<Timestamp>,
+    },
+    /// That a version was pushed again is known and in order.
+    Accepted {
+        /// The tag with its new digest.
+        tag: String,
+        /// By whom.
+        by: String,
+        /// When the last update before began, if there was one.
+        last_update: Option<Timestamp>,
+    },
     /// It was an approval of something that cannot be applied, or not any more.
     NotApplied {
         /// What was approved.
@@ -85,6 +103,20 @@ impl Answered {
                 action: "Snooze",
                 occasion: format!("{container} {tag} {by} {time} after {}", since(last_snooze)),
                 note: format!("{place}{tag} was snoozed by {by} for {time}"),
+            },
+            Self::RollbackAsked { tag, by, last_update } => Saying {
+                is_warning: false,
+                reason: "RollbackRequested",
+                action: "RollBack",
+                occasion: format!("{container} {tag} {by} after {}", since(last_update)),
+                note: format!("{place}{tag} is taken back, as {by} wants"),
+            },
+            Self::Accepted { tag, by, last_update } => Saying {
+                is_warning: false,
+                reason: "MovedTagAccepted",
+                action: "Approve",
+                occasion: format!("{container} {tag} {by} after {}", since(last_update)),
+                note: format!("{place}{tag} was accepted by {by}; pods run it when they pull it next"),
             },
             Self::NotApplied { tag, by, why, last_update } => Saying {
                 is_warning: true,

@@ -4,8 +4,14 @@
 
 mod answers;
 mod deadline;
+mod gate;
+mod held;
+mod mode;
 mod moved;
+mod proven;
 mod refused;
+mod rollback;
+mod tripwire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,16 +21,19 @@ use k8supdater_core::image::{Digest, ImageReference};
 use k8supdater_core::policy;
 
 use super::answered::Answered;
-use super::observe::{Choice, Observed, Problem, Tags};
+use super::observe::{Choice, Observed, ObservedContainer, Problem, Tags};
 use super::offer;
-use super::progress::{self, Milestone, Seen};
+use super::progress::{self, Milestone, Seen, Watch};
 use super::validate::Target;
 use crate::api::conditions::shorten;
+use crate::api::pace::Mode;
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus};
 use crate::failure::{Retry, chain};
 use crate::registry::Inquiry;
 use crate::workload::containers::Container;
+use crate::workload::owner::Owner;
 use crate::workload::patch::{Change, Template};
+use crate::workload::pods::Complaint;
 use crate::workload::rollout::Rollout;
 
 use deadline::Deadline;
@@ -32,21 +41,33 @@ use deadline::Deadline;
 /// The word in the status for a container that could be updated and waits for a human.
 pub(super) const AWAITING_APPROVAL: &str = "AwaitingApproval";
 
+/// How long it may take for the image before to be back, where a handler sets no time for rollouts: as long as a Deployment has by
+/// default (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#progress-deadline-seconds>).
+const ROLLBACK_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// What is to be done and said.
 #[derive(Debug)]
 pub struct Decision {
     /// What it was decided for.
     pub target: Target,
+    /// What is done about the workload: what the spec says, or what follows from who owns it.
+    pub mode: Mode,
+    /// Who else sets its images.
+    pub owner: Option<Owner>,
     /// How far the workload's rollout is.
     pub rollout: Rollout,
-    /// Time until the rollout counts as failed if it goes on; none if it may go on for ever, or does not.
-    pub rollout_left: Option<Duration>,
+    /// When something has to be looked at again although nothing happens: the end of a deadline, or of a wait.
+    pub look_again: Option<Timestamp>,
+    /// When it was decided.
+    pub now: Timestamp,
     /// What else a change has to know of the workload.
     pub template: Template,
     /// One status per container, as it is without the updates.
     pub containers: Vec<ContainerStatus>,
     /// The updates that are to be made now, all in one patch.
     pub updates: Vec<Update>,
+    /// Containers of a StatefulSet with images that were taken back, of which pods that never became ready are in the way.
+    pub stuck: Vec<(String, String)>,
     /// What people should hear of.
     pub news: Vec<News>,
     /// What stands in the way, with the container's name.
@@ -66,6 +87,8 @@ pub struct Update {
     pub digest: Option<Digest>,
     /// Who approved it; none if nobody had to.
     pub approved_by: Option<String>,
+    /// Why it is made, in words.
+    pub why: String,
 }
 
 /// Something that people should hear of, about one container.
@@ -108,6 +131,15 @@ pub enum Happening {
     },
     /// Somebody has said something to what is offered.
     Answered(Answered),
+    /// A tag that is a version points at another image than before.
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// Digest before.
+        from: String,
+        /// Digest now.
+        to: String,
+    },
 }
 
 /// What stands in the way of judging one container.
@@ -126,24 +158,30 @@ pub struct ContainerProblem {
 }
 
 /// Decides about every container of `observed`.
+///
+/// First how each update goes on, and which has to be taken back; then, knowing that, what else there is to do.
 pub fn decide(observed: Observed, now: Timestamp) -> Decision {
-    let Observed { target, rollout, template, containers, inquiries } = observed;
+    let Observed { target, owner, rollout, template, containers, complaint, inquiries } = observed;
     let known = target.before.clone();
     let deadline = Deadline::of(&containers, &known, target.rollout_timeout);
     let rollout = deadline.map_or(rollout.clone(), |deadline| deadline.judge(rollout, now));
     let mut decision = Decision {
         containers: Vec::with_capacity(containers.len()),
         updates: Vec::new(),
+        stuck: Vec::new(),
         news: Vec::new(),
         problems: Vec::new(),
         inquiries,
-        rollout_left: deadline.and_then(|deadline| deadline.left(&rollout, now)),
+        look_again: deadline.and_then(|deadline| deadline.end(&rollout)),
+        mode: mode::of(target.mode, owner.as_ref()),
+        owner,
         rollout,
         template,
         target,
+        now,
     };
-    let mut matched = Vec::new();
-    for observed in containers {
+    let mut statuses = Vec::with_capacity(containers.len());
+    for observed in &containers {
         let before = known.container(&observed.container.name);
         let mut status = ContainerStatus {
             name: observed.container.name.clone(),
@@ -152,21 +190,17 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
             ..ContainerStatus::default()
         };
         status.keep_report(before);
-        if let Some(update) = before.and_then(|before| before.update.as_ref()) {
-            let restarted_for = observed.container.restarted_for.as_ref().map(ToString::to_string);
-            let seen = Seen {
-                image: &observed.container.image,
-                restarted_for: restarted_for.as_deref(),
-                rollout: &decision.rollout,
-            };
-            let (update, milestone) = progress::advance(update, seen, now);
-            if let Some(milestone) = milestone {
-                let what = Happening::reached(&update, milestone);
-                decision.news.push(News { container: status.name.clone(), what });
-            }
-            status.update = Some(update);
-        }
-        answers::take_up(&mut decision, &mut status, before, &observed.answers, now);
+        held::keep(&mut status, before);
+        decision.go_on(&mut status, before, observed, complaint.as_ref());
+        answers::take_up(&mut decision, &mut status, before, observed, now);
+        rollback::roll_back(&mut decision, &mut status, &observed.container, complaint.as_ref());
+        proven::note(&mut status, before, &decision.rollout, now);
+        statuses.push(status);
+    }
+    let gate = gate::Gate::of(&decision, &statuses, &known);
+    let mut matched = Vec::new();
+    for (observed, mut status) in containers.into_iter().zip(statuses) {
+        let before = known.container(&observed.container.name);
         match observed.state {
             Err(problem) => {
                 "Failed".clone_into(&mut status.decision);
@@ -181,21 +215,31 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
                 status.keep_report(None);
                 decision.give_up(&mut status, "the container is ignored".to_owned());
             }
-            Ok(Choice::Tags(tags)) => choose(&mut decision, &mut status, &observed.container, &tags),
+            // What is being put back is not judged at the same time.
+            Ok(_) if status.is_rolling_back() => {
+                "RollBack".clone_into(&mut status.decision);
+                keep_what_was_known(&mut status, before);
+            }
+            Ok(Choice::Tags(tags)) => choose(&mut decision, &mut status, &observed.container, &tags, &gate, before),
             // While pods are replaced, old and new run side by side, which says nothing about the tag.
             Ok(Choice::Moving(_)) if matches!(decision.rollout, Rollout::Progressing { .. }) => {
                 keep_what_was_known(&mut status, before);
             }
-            Ok(Choice::Moving(moving)) => moved::follow(&mut decision, &mut status, &observed.container, *moving),
+            Ok(Choice::Moving(moving)) => {
+                moved::follow(&mut decision, &mut status, &observed.container, *moving, &gate);
+            }
         }
         let update = decision.updates.iter().find(|update| update.change.container == status.name);
-        let change = update.map(|update| &update.change);
+        let change = update.filter(|update| !update.is_rollback()).map(|update| &update.change);
         status.link = offer::link(&status, change, observed.link_facts.as_ref(), before);
         answers::snooze(&mut decision, &mut status, &observed.answers, now);
         matched.extend(observed.answers);
         decision.containers.push(status);
     }
     answers::unmatched(&mut decision, &matched);
+    if decision.mode == Mode::Preview {
+        mode::preview(&mut decision, &known);
+    }
     decision
 }
 
@@ -205,54 +249,85 @@ fn keep_what_was_known(status: &mut ContainerStatus, before: Option<&ContainerSt
         status.newest.clone_from(&before.newest);
         status.newest_applicable.clone_from(&before.newest_applicable);
         status.refused.clone_from(&before.refused);
+        status.digest.clone_from(&before.digest);
+        status.moved_to.clone_from(&before.moved_to);
     }
 }
 
 /// A container whose tag is a version.
 ///
 /// What is approved is applied, on whichever side of the frontier it is, and whatever is newer. Without that it is what is right of the
-/// frontier, or that is offered, where the owner wants to approve it. What is left of the frontier is offered after that.
-fn choose(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tags: &Tags) {
-    let Tags { image, policy, current, candidates, .. } = tags;
-    let ruling = policy::decide(policy, current, candidates);
+/// frontier, or that is offered, where the owner wants to approve it. What is left of the frontier is offered after that. What is to be
+/// applied may still have to wait for a time.
+fn choose(
+    decision: &mut Decision,
+    status: &mut ContainerStatus,
+    container: &Container,
+    tags: &Tags,
+    gate: &gate::Gate,
+    before: Option<&ContainerStatus>,
+) {
+    let Tags { image, current, candidates, .. } = tags;
+    tripwire::watch(decision, status, before, tags);
+    held::note_set_back(status, tags, decision.now);
+    held::release(status, current, candidates);
+    let policy = held::policy(status, &tags.policy);
+    let ruling = policy::decide(&policy, current, candidates);
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
-    let (update, notify) = (chosen(ruling.update), chosen(ruling.notify));
 
-    let applicable = update.map_or(&current.tag, |update| &update.tag);
+    let applicable = chosen(ruling.update).map_or(&current.tag, |update| &update.tag);
     status.newest_applicable = Some(applicable.clone());
-    status.newest = Some(notify.map_or(applicable, |notify| &notify.tag).clone());
-    status.refused = refused::refused(policy, current, candidates, &ruling.verdicts);
+    status.newest = Some(chosen(ruling.notify).map_or(applicable, |notify| &notify.tag).clone());
+    status.refused = refused::refused(&policy, current, candidates, &ruling.verdicts);
+    status.first_seen.clone_from(&tags.first_seen);
 
-    let approved = answers::approved_candidate(decision, status, tags, &ruling);
+    let approved = answers::approved_candidate(decision, status, tags, &policy, &ruling);
     let needs_approval = decision.target.plan_of(&container.name).is_some_and(|plan| plan.needs_approval);
-    let applied = approved.or(ruling.update.filter(|_| !needs_approval));
-    let waiting = ruling.update.filter(|_| applied.is_none());
-    let is_beyond = |index: &usize| applied.is_none_or(|applied| policy::is_newer(candidates, *index, applied));
+    let is_left_to_a_human = needs_approval || decision.mode == Mode::Notify;
+    let wanted = approved.or(ruling.update.filter(|_| !is_left_to_a_human));
+    let waiting = ruling.update.filter(|_| wanted.is_none());
+    let is_beyond = |index: &usize| wanted.is_none_or(|wanted| policy::is_newer(candidates, *index, wanted));
     let offered = waiting.or(ruling.notify.filter(is_beyond));
+    status.waits = match chosen(wanted) {
+        Some(wanted) => gate.wait(&wanted.tag, approved.is_some()),
+        None if is_left_to_a_human => None,
+        None => gate.wait_for_age(candidates, &ruling.verdicts),
+    };
+    let applied = wanted.filter(|_| status.waits.is_none());
+    let waits = status.waits.is_some();
     let decided = match (applied, waiting, offered) {
-        (_, Some(_), _) => AWAITING_APPROVAL,
-        (None, None, None) => "None",
-        (Some(_), None, None) => "Update",
-        (None, None, Some(_)) => "Notify",
+        (_, Some(_), _) if needs_approval && decision.mode != Mode::Notify => AWAITING_APPROVAL,
+        (_, Some(_), _) | (None, None, Some(_)) if !waits => "Notify",
+        (_, _, Some(_)) if waits => "WaitAndNotify",
+        (_, _, None) if waits => "Wait",
         (Some(_), None, Some(_)) => "UpdateAndNotify",
+        (Some(_), None, None) => "Update",
+        _ => "None",
     };
     decided.clone_into(&mut status.decision);
 
-    if let Some(update) = chosen(applied) {
+    if let Some((update, index)) = chosen(applied).zip(applied) {
         let digest = update.digest.as_ref().filter(|_| image.digest().is_some());
         if image.digest().is_some() && digest.is_none() {
             let message = digest_unknown(&container.image, &update.tag);
             decision.problems.push(ContainerProblem::of_user(&status.name, "DigestUnknown", message));
         } else {
-            let update = Update::to(container, image, &update.tag, digest);
+            let why = ruling.verdicts.get(index).map(|verdict| verdict.explain(&policy, current, update));
+            let proven = policy.proven.as_ref().and_then(|proven| proven.digest(&update.tag));
+            let update = Update::to(container, image, &update.tag, digest, why.unwrap_or_default());
+            let update = update.map(|update| Update { digest: update.digest.or(proven.cloned()), ..update });
             decision.make(status, update, approved.is_some());
         }
     }
     match chosen(offered).zip(offered) {
         Some((newer, index)) if status.reported.as_ref() != Some(&newer.tag) => {
             let verdict = ruling.verdicts.get(index);
-            let why = verdict.map(|verdict| verdict.explain(policy, current, newer)).unwrap_or_default();
-            let why = if waiting.is_some() { format!("{why}, and approval is Required") } else { why };
+            let why = verdict.map(|verdict| verdict.explain(&policy, current, newer)).unwrap_or_default();
+            let why = match decision.mode {
+                Mode::Notify => format!("{why}, and {}", mode::why_notify(decision.owner.as_ref())),
+                Mode::Update | Mode::Preview if waiting.is_some() => format!("{why}, and approval is Required"),
+                Mode::Update | Mode::Preview => why,
+            };
             decision.tell(status, current.tag.clone(), newer.tag.clone(), why);
         }
         Some(_) => {}
@@ -304,7 +379,13 @@ impl ContainerProblem {
 impl Update {
     /// The image of `container` set to that tag, and to that digest if there is one; none if no image reference can hold the tag. It comes
     /// from a registry, which may spell what it likes, but a verdict has sorted those out.
-    fn to(container: &Container, image: &ImageReference, tag: &str, digest: Option<&Digest>) -> Option<Self> {
+    fn to(
+        container: &Container,
+        image: &ImageReference,
+        tag: &str,
+        digest: Option<&Digest>,
+        why: String,
+    ) -> Option<Self> {
         let tagged = match digest {
             Some(digest) => image.with_tag_and_digest(tag, digest.clone()),
             None => image.with_tag(tag),
@@ -316,13 +397,55 @@ impl Update {
             from: container.image.clone(),
             to: tagged.ok()?.to_string(),
             restart_for: None,
+            takes_back: None,
             is_for_once: false,
         };
-        Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None })
+        Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None, why })
+    }
+
+    /// Whether it puts back what was there before the last one.
+    pub fn is_rollback(&self) -> bool {
+        self.change.takes_back.is_some()
     }
 }
 
 impl Decision {
+    /// Has the last update of a container go on.
+    fn go_on(
+        &mut self,
+        status: &mut ContainerStatus,
+        before: Option<&ContainerStatus>,
+        observed: &ObservedContainer,
+        complaint: Option<&Complaint>,
+    ) {
+        let Some(update) = before.and_then(|before| before.update.as_ref()) else { return };
+        let container = &observed.container;
+        let restarted_for = container.restarted_for.as_ref().map(ToString::to_string);
+        let seen = Seen {
+            image: &container.image,
+            restarted_for: restarted_for.as_deref(),
+            rolled_back: container.rolled_back,
+            rollout: &self.rollout,
+            complaint,
+        };
+        let watch = Watch {
+            stable_for: self.target.stable_for,
+            rollback_timeout: self.target.rollout_timeout.unwrap_or(ROLLBACK_TIMEOUT),
+        };
+        let (update, milestone) = progress::advance(update, seen, watch, self.now);
+        if let Some(milestone) = milestone {
+            let what = Happening::reached(&update, milestone);
+            self.news.push(News { container: status.name.clone(), what });
+        }
+        self.look_again_at(watch.next_look(&update));
+        status.update = Some(update);
+    }
+
+    /// Has the handler looked at again then, if not sooner.
+    fn look_again_at(&mut self, time: Option<Timestamp>) {
+        self.look_again = self.look_again.into_iter().chain(time).min();
+    }
+
     /// Has `update` made, if there is one; for the approval in `status`, if it `is_approved`.
     fn make(&mut self, status: &mut ContainerStatus, update: Option<Update>, is_approved: bool) {
         let Some(mut update) = update else { return };
@@ -354,14 +477,17 @@ impl Decision {
             Retry::After(wait) => wait,
         };
         let wait = self.problems.iter().map(wait).min().unwrap_or(self.target.interval);
-        self.rollout_left.map_or(wait, |left| wait.min(left))
+        let waits = self.containers.iter().filter_map(|status| Some(status.waits.as_ref()?.until.as_ref()?.0));
+        let left = |time: Timestamp| Duration::try_from(time.duration_since(self.now)).unwrap_or_default();
+        waits.chain(self.look_again).map(left).min().map_or(wait, |left| wait.min(left))
     }
 
     /// Whether an update of this handler is on its way.
     pub fn is_updating(&self) -> bool {
         !self.updates.is_empty()
             || self.containers.iter().any(|container| {
-                container.update.as_ref().is_some_and(|update| update.phase == UpdatePhase::RollingOut)
+                let phase = container.update.as_ref().map(|update| update.phase);
+                matches!(phase, Some(UpdatePhase::RollingOut | UpdatePhase::RollingBack))
             })
     }
 }

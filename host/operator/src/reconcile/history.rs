@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 
 use crate::api::conditions::shorten;
 use crate::api::versioning_handler::{ContainerStatus, HistoryEntry, UpdatePhase, UpdateStatus};
-use crate::workload::rollout::Rollout;
 
 /// Most updates that are kept; the oldest are forgotten first.
 const MOST: usize = 20;
@@ -15,16 +14,16 @@ const LONGEST_MESSAGE: usize = 512;
 ///
 /// May be told the same again: an update is known by its container and its beginning. One that ended otherwise than it seemed, such as a
 /// rollout that recovered, is corrected.
-pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus], rollout: &Rollout) -> Vec<HistoryEntry> {
+pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus]) -> Vec<HistoryEntry> {
     let mut history = known.to_vec();
     for container in containers {
-        let Some(entry) = container.update.as_ref().and_then(|update| entry(&container.name, update, rollout)) else {
+        let Some(entry) = container.update.as_ref().and_then(|update| entry(&container.name, update)) else {
             continue;
         };
         let is_same = |known: &HistoryEntry| known.container == entry.container && known.started == entry.started;
         match history.iter_mut().find(|known| is_same(known)) {
             // A failure that somebody else has mended since was one nevertheless.
-            Some(known) if known.result == UpdatePhase::Failed && entry.result == UpdatePhase::Overtaken => {}
+            Some(known) if is_failure(known.result) && entry.result == UpdatePhase::Overtaken => {}
             Some(known) if known.result == entry.result => {}
             Some(known) => *known = entry,
             None => history.push(entry),
@@ -35,20 +34,18 @@ pub(super) fn history(known: &[HistoryEntry], containers: &[ContainerStatus], ro
     history
 }
 
+fn is_failure(result: UpdatePhase) -> bool {
+    matches!(result, UpdatePhase::Failed | UpdatePhase::RolledBack | UpdatePhase::RollbackFailed)
+}
+
 /// The update, if it has ended.
-fn entry(container: &str, update: &UpdateStatus, rollout: &Rollout) -> Option<HistoryEntry> {
-    let message = match (update.phase, rollout) {
-        (UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack, _) => return None,
-        (UpdatePhase::Failed, Rollout::Failed { message }) => Some(shorten(message.clone(), LONGEST_MESSAGE)),
-        (
-            UpdatePhase::Failed
-            | UpdatePhase::Finished
-            | UpdatePhase::Overtaken
-            | UpdatePhase::RolledBack
-            | UpdatePhase::RollbackFailed,
-            _,
-        ) => None,
+fn entry(container: &str, update: &UpdateStatus) -> Option<HistoryEntry> {
+    let message = match update.phase {
+        UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack => return None,
+        UpdatePhase::Failed | UpdatePhase::RolledBack | UpdatePhase::RollbackFailed => update.failure.clone(),
+        UpdatePhase::Finished | UpdatePhase::Overtaken => None,
     };
+    let message = message.map(|message| shorten(message, LONGEST_MESSAGE));
     Some(HistoryEntry {
         container: container.to_owned(),
         from: update.from.clone(),
@@ -76,6 +73,7 @@ mod tests {
         let at = |second: i64| Time(Timestamp::from_second(second).unwrap());
         let update = UpdateStatus {
             phase,
+            failure: (phase == UpdatePhase::Failed).then(|| "no pod is ready".to_owned()),
             approved_by: Some("ada".to_owned()),
             finished: Some(at(started + 5)),
             ..UpdateStatus::announced("app:1", &format!("app:{started}"), at(started))
@@ -89,13 +87,12 @@ mod tests {
         containers: &[ContainerStatus],
         expected: &[(&str, i64, UpdatePhase)],
     ) -> Vec<HistoryEntry> {
-        let rollout = Rollout::Failed { message: "no pod is ready".to_owned() };
-        let found = history(known, containers, &rollout);
+        let found = history(known, containers);
         let seen: Vec<_> =
             found.iter().map(|it| (it.container.as_str(), it.started.0.as_second(), it.result)).collect();
         assert_eq!(seen, expected);
         // Being told the same again changes nothing.
-        assert_eq!(history(&found, containers, &rollout), found);
+        assert_eq!(history(&found, containers), found);
         found
     }
 
@@ -119,7 +116,7 @@ mod tests {
         for second in 10..60 {
             let containers =
                 [container("app", second, UpdatePhase::Finished), container("old", 1, UpdatePhase::Finished)];
-            known = history(&known, &containers, &Rollout::Finished);
+            known = history(&known, &containers);
         }
         assert_eq!(
             (known.len(), known[0].started.0.as_second(), known[MOST - 1].started.0.as_second()),

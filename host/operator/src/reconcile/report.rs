@@ -22,7 +22,10 @@ use super::progress::Milestone;
 use super::status::{StatusError, remove_answers, write_if_changed};
 use super::validate::HandlerRef;
 use super::{Context, Error};
-use crate::api::conditions::{self, Finding, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY, State, UP_TO_DATE};
+use crate::api::conditions::{self, Finding, OWNED_ELSEWHERE, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY};
+use crate::api::conditions::{State, TAG_MOVED, UP_TO_DATE};
+use crate::api::pace::Mode;
+use crate::api::rollout_status::{HeldTag, WaitStatus};
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, VersioningHandler, VersioningHandlerStatus};
 use crate::api::workload::WorkloadRef;
 use crate::failure::{Retry, chain};
@@ -104,7 +107,8 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         workload: before.workload,
         current: summary(&containers, |container| tag_of(&container.image)),
         available: summary(&containers, |container| container.reported.as_deref().map(short)),
-        history: history(&before.history, &containers, &checked.decision.rollout),
+        history: history(&before.history, &containers),
+        mode: Some(checked.decision.mode),
         fleet: None,
         containers,
         last_check: Some(Time(now)),
@@ -198,7 +202,44 @@ fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec
         }
         None => finding(REGISTRY_REACHABLE, State::Unknown, "NotAsked", "not every repository was asked".to_owned()),
     };
-    vec![ready, registry, up_to_date(checked, problems), healthy(&decision.rollout)]
+    let mut findings = vec![ready, registry, up_to_date(checked, problems), healthy(&decision.rollout)];
+    findings.extend(owned(decision));
+    findings.extend(moved(decision));
+    findings
+}
+
+/// That something else sets the images of the workload.
+fn owned(decision: &Decision) -> Option<Finding> {
+    let owner = decision.owner.as_ref()?;
+    let workload = &decision.target.workload;
+    let then = match decision.mode {
+        Mode::Update => format!("spec.mode is Update: the image is changed here, and {} may change it back", owner.tool),
+        Mode::Notify => "what is newer is reported, and changed there; set spec.mode to Update to have it changed here \
+                         all the same"
+            .to_owned(),
+        Mode::Preview => "spec.mode is Preview: nothing is changed".to_owned(),
+    };
+    let message = format!("{workload} belongs to {owner}; {then}");
+    Some(Finding { kind: OWNED_ELSEWHERE, state: State::True, reason: owner.tool.reason(), message })
+}
+
+/// That tags which are versions were pushed again.
+fn moved(decision: &Decision) -> Option<Finding> {
+    let HandlerRef { namespace, name, .. } = &decision.target.handler;
+    let moved = decision.containers.iter().filter_map(|container| {
+        let (tag, now) = (tag_of(&container.image)?, container.moved_to.as_ref()?);
+        let was = container.digest.as_deref().map(short).unwrap_or_default();
+        Some(format!(
+            "container {}: the tag {tag} pointed at {was} and points at {} now, although it is a version; whoever pulls it gets another \
+             image; find out who has pushed it, or, if that is in order, run: k8supdater approve {namespace}/{name} {}={tag}@{now}",
+            container.name,
+            short(now),
+            container.name
+        ))
+    });
+    let message = moved.collect::<Vec<_>>().join("; ");
+    let (kind, state, reason) = (TAG_MOVED, State::True, "PushedAgain");
+    (!message.is_empty()).then_some(Finding { kind, state, reason, message })
 }
 
 fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Finding {
@@ -215,8 +256,11 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
             .containers
             .iter()
             .filter_map(|container| container.update.as_ref())
-            .filter(|update| matches!(update.phase, UpdatePhase::Announced | UpdatePhase::RollingOut))
+            .filter(|update| {
+                matches!(update.phase, UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack)
+            })
             .map(|update| match &update.digest {
+                _ if update.phase == UpdatePhase::RollingBack => format!("{} goes back, in place of {}", update.from, update.to),
                 Some(digest) if update.is_restart() => format!("restart of {} for {}", update.from, short(digest)),
                 _ => format!("{} → {}", update.from, update.to),
             })
@@ -224,13 +268,48 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
         finding(State::False, "Updating", updates.join("; "))
     } else if !problems.is_empty() {
         finding(State::Unknown, "CheckFailed", "see the condition Ready".to_owned())
+    } else if let Some(message) = of_containers(decision, |container| container.preview.clone()) {
+        finding(State::Unknown, "Preview", message)
     } else if let Some((reason, message)) = offers(decision) {
         finding(State::False, reason, message)
+    } else if let Some(message) = waits(decision) {
+        finding(State::False, "Waiting", message)
+    } else if let Some(message) = held(decision) {
+        finding(State::False, "Held", message)
     } else if !unknown.is_empty() {
         finding(State::Unknown, "NotKnown", unknown.join("; "))
     } else {
         finding(State::True, "UpToDate", "no newer version is available".to_owned())
     }
+}
+
+/// What is to be said of each container, with its name; none if there is nothing.
+fn of_containers(decision: &Decision, say: impl Fn(&ContainerStatus) -> Option<String>) -> Option<String> {
+    let said = decision.containers.iter().filter_map(|container| Some(format!("{}: {}", container.name, say(container)?)));
+    let said = said.collect::<Vec<_>>().join("; ");
+    (!said.is_empty()).then_some(said)
+}
+
+/// What waits for its time.
+fn waits(decision: &Decision) -> Option<String> {
+    of_containers(decision, |container| {
+        let WaitStatus { tag, message, .. } = container.waits.as_ref()?;
+        Some(format!("{} waits: {message}", short(tag)))
+    })
+}
+
+/// What is held, as far as nothing better is there.
+fn held(decision: &Decision) -> Option<String> {
+    let HandlerRef { namespace, name, .. } = &decision.target.handler;
+    of_containers(decision, |container| {
+        let HeldTag { tag, message, .. } = container.held.last()?;
+        Some(format!(
+            "{} is held, because {message}; a newer version is applied by itself, and this one again after: k8supdater approve \
+             {namespace}/{name} {}={tag}",
+            short(tag),
+            container.name
+        ))
+    })
 }
 
 /// The reason and the words for what is offered, and how to take it; none if nothing is.
@@ -258,6 +337,11 @@ fn offers(decision: &Decision) -> Option<(&'static str, String)> {
     let mut parts: Vec<String> = parts.collect();
     if parts.is_empty() {
         return None;
+    }
+    parts.extend(waits(decision));
+    if let Some(unchangeable) = decision.why_unchangeable() {
+        parts.push(unchangeable);
+        return Some(("UpdateAvailable", parts.join("; ")));
     }
     let HandlerRef { namespace, name, .. } = &decision.target.handler;
     let arguments: Vec<String> = offered.iter().map(|(container, tag)| format!("{}={tag}", container.name)).collect();
@@ -356,6 +440,7 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
             format!("{container} {to} after {reported:?} {}", standing(before, UP_TO_DATE))
         }
         Happening::Answered(answered) => return answered.saying(container),
+        Happening::TagMoved { tag, from, to } => format!("{container} {tag} {from} {to}"),
         // The status keeps whole seconds.
         Happening::Reached { from, to, restart_for, started, .. } => {
             format!("{container} {from} {to} {restart_for:?} {}", started.as_second())
@@ -363,6 +448,14 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
     };
     let (is_warning, reason, action, note) = match &news.what {
         Happening::Answered(answered) => return answered.saying(container),
+        Happening::TagMoved { tag, from, to } => {
+            let (from, to) = (short(from), short(to));
+            let note = format!(
+                "container {container}: the tag {tag} pointed at {from} and points at {to} now, although it is a version; nothing is done \
+                 about it, but whoever pulls it gets another image"
+            );
+            (true, "TagMoved", "Check", note)
+        }
         Happening::Available { from, to, why, .. } => {
             let note = format!("container {container}: {from} → {} is available: {why}", short(to));
             (false, "UpdateAvailable", "Report", note)
@@ -379,6 +472,19 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
                 Milestone::Applied { hint } => (false, "Updated", "Update", format!("{what}: {hint}")),
                 Milestone::Failed { message } => {
                     (true, "RolloutFailed", "Update", format!("{what}, the rollout failed: {message}"))
+                }
+                Milestone::RollingBack { why } => {
+                    (true, "RollingBack", "RollBack", format!("{what} is taken back: {why}"))
+                }
+                Milestone::RolledBack => (
+                    false,
+                    "RolledBack",
+                    "RollBack",
+                    format!("{what} was taken back: {from} runs again, and {to} is held until there is a better one"),
+                ),
+                Milestone::RollbackFailed { message } => {
+                    let note = format!("{what} was taken back, but the rollout of {from} does not finish either: {message}");
+                    (true, "RollbackFailed", "RollBack", note)
                 }
                 Milestone::Overtaken => (
                     false,

@@ -11,6 +11,7 @@ pub struct Metrics {
     checks: Family<Outcome, Counter>,
     check_failures: Family<Reason, Counter>,
     updates: Counter,
+    rollbacks: Counter,
     notices: Family<Reason, Counter>,
     deliveries: Family<Outcome, Counter>,
     delivery_failures: Family<Reason, Counter>,
@@ -44,6 +45,7 @@ impl Default for Metrics {
             checks: Family::default(),
             check_failures: Family::default(),
             updates: Counter::default(),
+            rollbacks: Counter::default(),
             notices: Family::default(),
             deliveries: Family::default(),
             delivery_failures: Family::default(),
@@ -65,6 +67,7 @@ impl Metrics {
         registry.register("checks", "Checks of handlers, by outcome: succeeded, failed", self.checks.clone());
         registry.register("check_failures", "What stood in the way of checks, by reason", self.check_failures.clone());
         registry.register("updates", "Images changed in workloads", self.updates.clone());
+        registry.register("rollbacks", "Images put back in workloads", self.rollbacks.clone());
         registry.register("notices", "Events about handlers, by reason", self.notices.clone());
         registry.register(
             "deliveries",
@@ -114,6 +117,11 @@ impl Metrics {
     /// An image of a workload was changed.
     pub fn update_applied(&self) {
         self.updates.inc();
+    }
+
+    /// An image of a workload was put back.
+    pub fn rolled_back(&self) {
+        self.rollbacks.inc();
     }
 
     /// An Event was published.

@@ -5,13 +5,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8supdater_core::policy::{Ruling, Verdict};
+use k8supdater_core::policy::{Policy, Ruling};
 
-use super::{Decision, Happening, News, digest_unknown};
+use super::{Decision, Happening, News, digest_unknown, rollback};
 use crate::answer::{self, Answer, Choice};
 use crate::api::versioning_handler::{ApprovedTag, ContainerStatus, SkippedTag, SnoozedTag, UpdatePhase};
 use crate::reconcile::answered::Answered;
-use crate::reconcile::observe::Tags;
+use crate::reconcile::observe::{ObservedContainer, Tags};
 
 /// Most skipped tags that a container's status remembers.
 const MOST_SKIPPED: usize = 32;
@@ -25,7 +25,7 @@ pub(super) fn take_up(
     decision: &mut Decision,
     status: &mut ContainerStatus,
     before: Option<&ContainerStatus>,
-    answers: &[Choice],
+    observed: &ObservedContainer,
     now: Timestamp,
 ) {
     if let Some(before) = before {
@@ -36,7 +36,7 @@ pub(super) fn take_up(
     settle(decision, status);
     let by = decision.target.answers.by.clone();
     let last_update = status.update.as_ref().map(|update| update.started.0);
-    for Choice { tag, answer, .. } in answers {
+    for Choice { tag, answer, .. } in &observed.answers {
         let (tag, by) = (tag.clone(), by.clone());
         match answer {
             Answer::Skip if status.skipped.iter().any(|skipped| skipped.tag == tag) => {}
@@ -53,6 +53,7 @@ pub(super) fn take_up(
                 status.approved = Some(approved);
                 decision.say(status, Answered::Approved { tag, by, last_update });
             }
+            Answer::RollBack => rollback::ask(decision, status, &observed.container, tag, by),
             Answer::Snooze(_) => {}
         }
     }
@@ -102,9 +103,14 @@ pub(super) fn approved_candidate(
     decision: &mut Decision,
     status: &mut ContainerStatus,
     tags: &Tags,
+    policy: &Policy,
     ruling: &Ruling,
 ) -> Option<usize> {
     let approved = status.approved.clone()?;
+    if let Some(why) = decision.why_unchangeable() {
+        decision.give_up(status, why);
+        return None;
+    }
     let found = tags.candidates.iter().position(|candidate| candidate.tag == approved.tag);
     let judged = found.and_then(|index| Some((index, tags.candidates.get(index)?, *ruling.verdicts.get(index)?)));
     let why = match judged {
@@ -116,8 +122,8 @@ pub(super) fn approved_candidate(
         Some((_, candidate, _)) if tags.image.digest().is_some() && candidate.digest.is_none() => {
             digest_unknown(&status.image, &candidate.tag)
         }
-        Some((index, _, Verdict::Update | Verdict::Superseded | Verdict::BeyondFrontier)) => return Some(index),
-        Some((_, candidate, verdict)) => verdict.explain(&tags.policy, &tags.current, candidate),
+        Some((index, _, verdict)) if verdict.is_for_a_human() => return Some(index),
+        Some((_, candidate, verdict)) => verdict.explain(policy, &tags.current, candidate),
     };
     decision.give_up(status, why);
     None
@@ -167,7 +173,9 @@ pub(super) fn unmatched(decision: &mut Decision, matched: &[Choice]) {
             Answer::Approve => {
                 Answered::NotApplied { tag: choice.offer(), by: answers.by.clone(), why, last_update: None }
             }
-            Answer::Skip | Answer::Snooze(_) => Answered::NotUnderstood { annotation, value, remedy: why },
+            Answer::Skip | Answer::Snooze(_) | Answer::RollBack => {
+                Answered::NotUnderstood { annotation, value, remedy: why }
+            }
         }
     });
     let malformed = answers.misunderstood.iter().map(|wrong| Answered::NotUnderstood {

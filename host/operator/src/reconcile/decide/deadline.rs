@@ -39,7 +39,8 @@ impl Deadline {
             let update = known.container(&observed.container.name)?.update.as_ref()?;
             (update.to == observed.container.image).then_some(update)
         });
-        let started = updates.filter(is_under_way).map(|update| update.started.0).max()?;
+        // An update all of whose pods have been available is not late any more.
+        let started = updates.filter(is_under_way).filter(|update| update.available_since.is_none()).map(|update| update.started.0).max()?;
         Some(Self { at: started.checked_add(timeout).ok()?, timeout })
     }
 
@@ -56,10 +57,9 @@ impl Deadline {
         }
     }
 
-    /// Time until `rollout` has to be looked at again; none if its end is not awaited.
-    pub(super) fn left(self, rollout: &Rollout, now: Timestamp) -> Option<Duration> {
-        let left = Duration::try_from(self.at.duration_since(now)).unwrap_or_default();
-        matches!(rollout, Rollout::Progressing { .. }).then_some(left)
+    /// When `rollout` has to be looked at again; none if its end is not awaited.
+    pub(super) fn end(self, rollout: &Rollout) -> Option<Timestamp> {
+        matches!(rollout, Rollout::Progressing { .. }).then_some(self.at)
     }
 }
 
@@ -116,8 +116,7 @@ mod tests {
         let failed = Rollout::Failed { message: "it is not finished after 60s: it still waits for pods".to_owned() };
         assert_eq!(deadline.judge(progressing(), second(160)), failed);
         assert_eq!(deadline.judge(Rollout::Finished, second(160)), Rollout::Finished);
-        assert_eq!(deadline.left(&progressing(), second(120)), Some(Duration::from_secs(40)));
-        assert_eq!(deadline.left(&progressing(), second(200)), Some(Duration::ZERO));
-        assert_eq!(deadline.left(&Rollout::Finished, second(120)), None);
+        assert_eq!(deadline.end(&progressing()), Some(second(160)));
+        assert_eq!(deadline.end(&Rollout::Finished), None);
     }
 }

@@ -1,39 +1,53 @@
 //! A container whose tag moves. Pure.
 
-use k8supdater_core::image::Digest;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8supdater_core::image::{Digest, ImageReference};
 use k8supdater_core::policy::moving::{LatestPreference, MovingRuling, MovingTag, PullPolicy, decide_moving};
 
-use super::{AWAITING_APPROVAL, ContainerProblem, Decision, Update};
-use crate::api::versioning_handler::{ContainerStatus, RefusedTag};
+use super::gate::Gate;
+use super::{AWAITING_APPROVAL, ContainerProblem, Decision, Update, held, mode};
+use crate::api::pace::Mode;
+use crate::api::rollout_status::{HeldTag, HoldReason, SeenTag};
+use crate::api::versioning_handler::{ContainerStatus, RefusedTag, UpdatePhase};
 use crate::api::workload::WorkloadKind;
 use crate::reconcile::observe::Moving;
 use crate::workload::containers::Container;
 use crate::workload::patch::Change;
 
 /// Decides about a container whose tag is no version.
-pub(super) fn follow(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, moving: Moving) {
+pub(super) fn follow(
+    decision: &mut Decision,
+    status: &mut ContainerStatus,
+    container: &Container,
+    moving: Moving,
+    gate: &Gate,
+) {
     status.newest_applicable = Some(moving.tag.clone());
     status.newest = Some(moving.tag.clone());
     if decision.target.workload.kind == WorkloadKind::CronJob && moving.image.digest().is_none() {
         return leave_to_the_next_job(decision, status, container, &moving);
     }
+    note_set_back(decision, status, container, &moving);
     if let Some(to) = approved(decision, status, container, &moving) {
         status.keep_report(None);
         let is_approved = true;
-        return apply(decision, status, container, moving, to, is_approved);
+        return apply(decision, status, container, moving, to, gate, is_approved);
     }
-    let ruling = rule(&moving, status, container, moving.preference);
+    let is_notify = decision.mode == Mode::Notify;
+    let preference = if is_notify { LatestPreference::Notify } else { moving.preference };
+    let ruling = rule(&moving, status, container, preference);
     let needs_approval = decision.target.plan_of(&container.name).is_some_and(|plan| plan.needs_approval);
     let (offered, why) = match &ruling {
         MovingRuling::Notify { to } => {
             "Notify".clone_into(&mut status.decision);
-            (Some(to), "latest is Notify")
+            let why = if is_notify { mode::why_notify(decision.owner.as_ref()) } else { "latest is Notify".to_owned() };
+            (Some(to), why)
         }
         MovingRuling::Restart { to } if needs_approval => {
             AWAITING_APPROVAL.clone_into(&mut status.decision);
-            (Some(to), "approval is Required")
+            (Some(to), "approval is Required".to_owned())
         }
-        _ => (None, ""),
+        _ => (None, String::new()),
     };
     if let Some(to) = offered {
         let to = offer(&moving.tag, to);
@@ -47,9 +61,14 @@ pub(super) fn follow(decision: &mut Decision, status: &mut ContainerStatus, cont
     let tag = &moving.tag;
     match ruling {
         MovingRuling::UpToDate | MovingRuling::Notify { .. } => {}
-        MovingRuling::Restart { to } => apply(decision, status, container, moving, to, false),
+        MovingRuling::Restart { to } => apply(decision, status, container, moving, to, gate, false),
         MovingRuling::Held { to } => {
-            let message = "it was skipped, and is not offered again".to_owned();
+            let offer = offer(tag, &to);
+            let held = status.held.iter().find(|held| held.tag == offer);
+            let message = match held {
+                Some(held) => format!("it is held, because {}; the next one is applied by itself", held.message),
+                None => "it was skipped, and is not offered again".to_owned(),
+            };
             status.refused.push(RefusedTag { tag: offer(tag, &to), reason: "Held".to_owned(), message });
         }
         MovingRuling::CannotPull { why } => {
@@ -104,6 +123,11 @@ fn approved(
     moving: &Moving,
 ) -> Option<Digest> {
     let approved = status.approved.as_ref()?.tag.clone();
+    if let Some(why) = decision.why_unchangeable() {
+        decision.give_up(status, why);
+        return None;
+    }
+    status.held.retain(|held| held.tag != approved);
     let tag = &moving.tag;
     let why = match (approved.split_once('@'), &moving.registry) {
         (None, _) => {
@@ -141,7 +165,10 @@ fn rule(
         index_members: &moving.members,
         running: &moving.running,
         restarted_for: container.restarted_for.as_ref().filter(|_| !is_pinned),
-        is_held: offered.is_some_and(|offered| status.skipped.iter().any(|skipped| skipped.tag == offered)),
+        is_held: offered.is_some_and(|offered| {
+            let is_skipped = status.skipped.iter().any(|skipped| skipped.tag == offered);
+            is_skipped || status.held.iter().any(|held| held.tag == offered)
+        }),
         preference,
         // Another digest in the image is another image, which nodes pull whatever the policy says, unless it says never.
         pull_policy: if is_pinned { PullPolicy::Always } else { container.pull_policy },
@@ -155,11 +182,23 @@ fn apply(
     container: &Container,
     moving: Moving,
     to: Digest,
+    gate: &Gate,
     is_approved: bool,
 ) {
+    let offer = offer(&moving.tag, &to);
+    let now = Time(decision.now);
+    let seen = status.first_seen.iter().find(|seen| seen.tag == offer).map_or(now, |seen| seen.at.clone());
+    let is_aged = !gate.minimum_age().is_zero();
+    status.first_seen = is_aged.then(|| SeenTag { tag: offer.clone(), at: seen.clone() }).into_iter().collect();
+    status.waits = gate.wait_since(&offer, seen.0, is_approved);
+    if status.waits.is_some() {
+        "Wait".clone_into(&mut status.decision);
+        return;
+    }
+    let why = "the tag points at another image than the pods run".to_owned();
     if moving.image.digest().is_some() {
         "Update".clone_into(&mut status.decision);
-        let update = Update::to(container, &moving.image, &moving.tag, Some(&to));
+        let update = Update::to(container, &moving.image, &moving.tag, Some(&to), why);
         return decision.make(status, update, is_approved);
     }
     "Restart".clone_into(&mut status.decision);
@@ -170,10 +209,29 @@ fn apply(
         from: container.image.clone(),
         to: container.image.clone(),
         restart_for: Some(to.clone()),
+        takes_back: None,
         is_for_once: false,
     };
-    let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None };
+    let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None, why };
     decision.make(status, Some(update), is_approved);
+}
+
+/// Holds what the last update pinned the image to if somebody has set it back since. A restart needs no such note: the workload says for
+/// which digest it was.
+fn note_set_back(decision: &Decision, status: &mut ContainerStatus, container: &Container, moving: &Moving) {
+    let Some(update) = &status.update else { return };
+    let is_over = matches!(update.phase, UpdatePhase::Finished | UpdatePhase::Overtaken | UpdatePhase::Failed);
+    if !is_over || update.is_restart() || update.to == container.image || update.from != container.image {
+        return;
+    }
+    let to: Option<ImageReference> = update.to.parse().ok();
+    let Some(digest) = to.as_ref().and_then(ImageReference::digest) else { return };
+    let tag = offer(&moving.tag, digest);
+    if status.held.iter().all(|held| held.tag != tag) {
+        let message = format!("somebody has set {} back to {}", update.to, container.image);
+        let (reason, at) = (HoldReason::SetBack, Time(decision.now));
+        held::hold(status, HeldTag { tag, reason, message, by: None, at });
+    }
 }
 
 /// A tag that has moved, as it is offered.
