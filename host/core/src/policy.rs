@@ -2,9 +2,12 @@
 //!
 //! Start reading at [`decide`]. Each rule has a file: [`tags`] puts them in order, [`artifact`], [`alias`], [`flavor`], [`scheme`],
 //! [`pattern`], [`precision`], [`platform`] and [`held`] say which tags are candidates, [`frontier`] on which side of the frontier they are,
-//! [`verdict`] what is said about each of them. Tags that move are another matter, for [`moving`]. When an update may be applied says
-//! [`pace`], with the maintenance windows of [`window`].
+//! [`on_hold`], [`proven`] and [`age`] which of those that could be applied by themselves have to wait, [`verdict`] what is said about each
+//! of them. Tags that move are another matter, for [`moving`]. When an update may be applied says [`pace`], with the maintenance windows of
+//! [`window`]; what workloads that go first have proved says [`after`].
 
+pub mod after;
+pub mod age;
 pub mod frontier;
 pub mod moving;
 pub mod pace;
@@ -18,21 +21,28 @@ mod alias;
 mod artifact;
 mod flavor;
 mod held;
+mod on_hold;
+mod proven;
 mod scheme;
 mod tags;
 mod units;
 
+pub use after::Proofs;
+pub use age::{MinimumAge, next_of_age};
 pub use frontier::Frontier;
 pub use pace::{Pace, WaitReason};
 pub use pattern::{PatternError, TagPattern};
 pub use platform::Platform;
 pub use precision::Precision;
+pub use proven::Proven;
 pub use verdict::Verdict;
 pub use window::{Window, WindowError, WindowState, Windows};
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::image::Digest;
 use crate::version::Version;
@@ -54,8 +64,14 @@ pub struct Policy {
     pub precision: Precision,
     /// What a candidate must run on, all of them; empty if nobody knows.
     pub platforms: Vec<Platform>,
-    /// Tags that people have skipped: neither they nor other names of the same versions are candidates.
+    /// Tags that people have skipped or put on the list `spec.hold`: neither they nor other names of the same versions are candidates.
     pub held: BTreeSet<String>,
+    /// Tags whose rollout failed or that somebody took back: only a newer one is applied by itself.
+    pub failed: BTreeSet<String>,
+    /// What the workloads that go first have proved, which is all that is applied by itself; none if no workload goes first.
+    pub proven: Option<Proven>,
+    /// How old a version must be to be applied by itself; none for any age.
+    pub age: Option<MinimumAge>,
 }
 
 impl Policy {
@@ -70,6 +86,9 @@ impl Policy {
             precision: Precision::Any,
             platforms: Vec::new(),
             held: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            proven: None,
+            age: None,
         }
     }
 }
@@ -86,12 +105,14 @@ pub struct Tagged {
     pub digest: Option<Digest>,
     /// What it runs on; none if nobody has told yet. Many tags of a repository have the same, which is kept once.
     pub platforms: Option<Arc<[Platform]>>,
+    /// From when its age counts: when it was pushed, as the registry says, else when it was first seen; none if nobody knows.
+    pub since: Option<Timestamp>,
 }
 
 impl Tagged {
-    /// A tag of which neither digest nor platforms are known.
+    /// A tag of which nothing but the version is known.
     pub fn new(tag: impl Into<String>, version: Option<Version>) -> Self {
-        Self { tag: tag.into(), version, digest: None, platforms: None }
+        Self { tag: tag.into(), version, digest: None, platforms: None, since: None }
     }
 }
 
@@ -112,10 +133,21 @@ pub struct Ruling {
 /// To apply is the greatest of those right of the frontier, to report the greatest of those left of it, if it is newer still. Of several
 /// names of the same version (1.0 and 1.0.0) it is the one that looks most like the current tag. Nothing depends on the order of the
 /// candidates.
+///
+/// Of the rules that make something wait that is right of the frontier, the one speaks that lasts longest, so that nobody waits for a moment
+/// at which nothing happens: what people do not want is wanted only when they change their mind; what failed needs a newer version, or them;
+/// what is not proved needs other workloads; what is too young gets older by itself, at a moment that [`next_of_age`] tells.
 pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Ruling {
     let real = alias::real_version(current, candidates);
     let held = held::versions(&policy.held, candidates);
-    let judge = |candidate| held::judge(policy, &held, candidate, tags::judge(policy, current, real, candidate));
+    let failed = on_hold::greatest(policy, current, candidates);
+    let judge = |candidate| {
+        let verdict = tags::judge(policy, current, real, candidate);
+        let verdict = held::judge(policy, &held, candidate, verdict);
+        let verdict = on_hold::judge(failed, candidate, verdict);
+        let verdict = proven::judge(policy, candidate, verdict);
+        age::judge(policy, candidate, verdict)
+    };
     let mut verdicts: Vec<Verdict> = candidates.iter().map(judge).collect();
     let update = tags::greatest(current, candidates, &verdicts, Verdict::Superseded);
     let notify = tags::greatest(current, candidates, &verdicts, Verdict::BeyondFrontier);

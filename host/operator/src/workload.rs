@@ -1,11 +1,12 @@
 //! Workloads: one face for all kinds, read from shared watches and changed with guarded patches.
 //!
 //! Owns the caches of workloads and the only function that changes one. Pure parts, tested as tables: [`kind`] and [`object`], which
-//! know how the kinds differ, [`containers`], [`rollout`], [`restart`] and the building of the patch in [`patch`].
+//! know how the kinds differ, [`containers`], [`owner`], [`rollout`], [`restart`] and the building of the patch in [`patch`].
 
 pub mod containers;
 pub mod kind;
 pub mod object;
+pub mod owner;
 pub mod patch;
 pub mod pods;
 pub mod restart;

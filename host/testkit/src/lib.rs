@@ -5,7 +5,8 @@
 //!
 //! - [`Stage`] is what one test plays on: namespaces of its own, the operator's shipped rights, plugins, waiting with an account of
 //!   what happened instead. It stands on [`Cluster`], which is the control plane that [`Surroundings`] names.
-//! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again.
+//! - [`Operator`] is the shipped binary as a process that can be killed, stopped and started again; [`ApiProxy`] says at which of its
+//!   writes.
 //! - [`Registry`] pushes images to a real registry; [`PrivateRegistry`] starts one that wants a login, with a [`TokenService`] if need be.
 //! - [`MailServer`] is a real mail server, in each of its three kinds of protection, which shows the mails that it got.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
@@ -17,6 +18,7 @@
 
 pub mod objects;
 
+mod api_proxy;
 mod cluster;
 mod eventually;
 mod fake_gitlab;
@@ -36,6 +38,7 @@ mod server;
 mod stage;
 mod surroundings;
 
+pub use api_proxy::{ApiProxy, CrashPoint, Write};
 pub use cluster::Cluster;
 pub use eventually::{PATIENCE, eventually};
 pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};

@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::objects::{self, Packing};
-use crate::{Cluster, Operator, PATIENCE, Registry, cluster, eventually, rbac};
+use crate::{ApiProxy, Cluster, Operator, PATIENCE, Registry, cluster, eventually, rbac};
 
 /// The file with the operator's rights, in the stage's directory.
 const KUBECONFIG: &str = "kubeconfig";
+/// The same rights, by way of an [`ApiProxy`].
+const KUBECONFIG_OF_PROXY: &str = "kubeconfig-of-proxy";
 
 /// Two new namespaces, one for the operator with its plugins and one that it watches, and the operator with its shipped rights on them.
 ///
@@ -51,8 +53,7 @@ impl Stage {
         let kubeconfig = rbac::grant(&cluster, &own_namespace, std::slice::from_ref(&namespace)).await;
         let directory = tempfile::tempdir().expect("a temporary directory can be created");
         let path = directory.path().join(KUBECONFIG);
-        let text = serde_json::to_string(&kubeconfig).expect("a kubeconfig can be written");
-        std::fs::write(&path, text).expect("a file can be written");
+        write(&path, &kubeconfig);
         let args = [
             format!("--kubeconfig={}", path.display()),
             format!("--namespace={own_namespace}"),
@@ -84,8 +85,27 @@ impl Stage {
     /// # Panics
     /// When the control plane is gone.
     pub async fn operator_client(&self) -> kube::Client {
-        let kubeconfig = Kubeconfig::read_from(self.directory.path().join(KUBECONFIG));
-        cluster::client(&kubeconfig.expect("the stage has written it")).await
+        cluster::client(&self.kubeconfig()).await
+    }
+
+    fn kubeconfig(&self) -> Kubeconfig {
+        Kubeconfig::read_from(self.directory.path().join(KUBECONFIG)).expect("the stage has written it")
+    }
+
+    /// Starts a proxy through which the operator talks to the API server from its next start on.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn through_proxy(&mut self) -> ApiProxy {
+        let mut kubeconfig = self.kubeconfig();
+        let proxy = ApiProxy::start(&kubeconfig).await;
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            cluster.server = Some(proxy.origin());
+        }
+        let path = self.directory.path().join(KUBECONFIG_OF_PROXY);
+        write(&path, &kubeconfig);
+        self.operator.set_flag("--kubeconfig", &path.display().to_string());
+        proxy
     }
 
     /// A directory for files of this test.
@@ -358,6 +378,11 @@ where
     if let Err(err) = api.create(&PostParams::default(), object).await {
         panic!("cannot create {}: {err}", object.name_any());
     }
+}
+
+fn write(path: &Path, kubeconfig: &Kubeconfig) {
+    let text = serde_json::to_string(kubeconfig).expect("a kubeconfig can be written");
+    std::fs::write(path, text).expect("a file can be written");
 }
 
 fn yaml(value: &Value) -> String {

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_testkit::{PrivateRegistry, Stage, objects};
 use kube::api::{Api, ListParams};
@@ -177,4 +178,97 @@ async fn pods_run_what_a_test_says_and_pull_with_what_it_gave_them() {
     let containers = deployment.spec.unwrap().template.spec.unwrap().containers;
     let policies: Vec<_> = containers.iter().map(|container| container.image_pull_policy.as_deref()).collect();
     assert_eq!(policies, [Some("Never"), Some("IfNotPresent")]);
+}
+
+/// Waits until the status of a pod of that workload looks like `expected`: null stands for a field that is not there, and what `expected`
+/// does not name may be anything. Gives the whole status.
+async fn pod_is(stage: &Stage, workload: &str, expected: Value) -> Value {
+    let of_workload = ListParams::default().labels(&format!("app={workload}"));
+    stage
+        .eventually(&format!("a pod of {workload} is {expected}"), async || {
+            let pods = stage.api::<Pod>().list(&of_workload).await.map_err(|err| err.to_string())?.items;
+            let statuses = pods.iter().map(|pod| serde_json::to_value(&pod.status).unwrap());
+            let statuses: Vec<Value> = statuses.collect();
+            let found = statuses.iter().find(|status| looks_like(status, &expected));
+            found.cloned().ok_or_else(|| format!("{statuses:?}"))
+        })
+        .await
+}
+
+fn looks_like(found: &Value, expected: &Value) -> bool {
+    match expected {
+        Value::Object(fields) => fields.iter().all(|(name, expected)| looks_like(&found[name], expected)),
+        Value::Array(items) => found.as_array().is_some_and(|found| {
+            found.len() == items.len() && found.iter().zip(items).all(|(found, item)| looks_like(found, item))
+        }),
+        expected => found == expected,
+    }
+}
+
+fn condition<'status>(status: &'status Value, kind: &str) -> &'status Value {
+    status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == kind).unwrap()
+}
+
+#[tokio::test]
+async fn containers_behave_as_the_tags_of_their_images_say() {
+    let stage = Stage::new("/bin/true", Path::new(env!("CARGO_TARGET_TMPDIR")), "testkit-tags").await;
+    let ended = |code: i32, reason: &str| json!({"terminated": {"exitCode": code, "reason": reason}});
+    let back_off = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let running = json!({"waiting": null, "terminated": null});
+    for (tag, phase, container) in [
+        ("crash", "Running", json!({"restartCount": 3, "state": back_off, "lastState": ended(1, "Error")})),
+        ("dies", "Running", json!({"restartCount": 1, "state": back_off, "lastState": ended(137, "OOMKilled")})),
+        ("never", "Running", json!({"restartCount": 0, "state": running, "lastState": {"terminated": null}})),
+        ("nopull", "Pending", json!({"restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}})),
+    ] {
+        let images = [format!("r.example:5000/not-{tag}/a:1.0.0"), format!("r.example/b:1.0.0-{tag}")];
+        let deployment = objects::deployment(tag, &[("well", &images[0]), ("ill", &images[1])]);
+        stage.create(&deployment).await;
+        if tag == "dies" {
+            pod_is(&stage, tag, json!({"containerStatuses": [{"ready": true}, {"ready": true}]})).await;
+        }
+        let mut ill = json!({"name": "ill", "image": images[1], "ready": false});
+        ill.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
+        let expected = json!({"phase": phase, "containerStatuses": [{"name": "well", "ready": true}, ill]});
+        let status = pod_is(&stage, tag, expected).await;
+        assert_eq!(condition(&status, "Initialized")["status"], "True", "{status}");
+        for kind in ["Ready", "ContainersReady"] {
+            let condition = condition(&status, kind);
+            let found = ["status", "reason", "message"].map(|field| condition[field].as_str().unwrap());
+            assert_eq!(found, ["False", "ContainersNotReady", "containers with unready status: [ill]"]);
+        }
+    }
+    let status = pod_is(&stage, "nopull", json!({})).await;
+    let message = &status["containerStatuses"][1]["state"]["waiting"]["message"];
+    assert_eq!(message, "Back-off pulling image \"r.example/b:1.0.0-nopull\"");
+}
+
+#[tokio::test]
+async fn jobs_fail_where_an_image_tag_says_so() {
+    let stage = Stage::new("/bin/true", Path::new(env!("CARGO_TARGET_TMPDIR")), "testkit-jobs").await;
+    for (name, tag, policy, failed) in [
+        ("ends", "1.0.0", "Never", false),
+        ("fails", "1.0.0-crash", "Never", true),
+        ("restarts", "1.0.0-crash", "OnFailure", true),
+    ] {
+        let pod =
+            json!({"containers": [{"name": "app", "image": format!("r.example/a:{tag}")}], "restartPolicy": policy});
+        let template = json!({"metadata": {"labels": {"app": name}}, "spec": pod});
+        let job = json!({"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": template}});
+        let job: Job = serde_json::from_value(job).unwrap();
+        stage.create(&job).await;
+        let ended = stage
+            .eventually(&format!("the Job {name} has ended"), async || {
+                let status = stage.api::<Job>().get(name).await.map_err(|err| err.to_string())?.status;
+                let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+                let mut ends = conditions.iter().filter(|condition| condition.status == "True");
+                let end = ends.find(|condition| ["Complete", "Failed"].contains(&condition.type_.as_str()));
+                end.cloned().ok_or_else(|| format!("{conditions:?}"))
+            })
+            .await;
+        assert_eq!(ended.type_ == "Failed", failed, "{name}: {ended:?}");
+    }
+    let terminated = json!({"exitCode": 1, "reason": "Error"});
+    let container = json!({"restartCount": 0, "state": {"terminated": terminated}});
+    pod_is(&stage, "fails", json!({"phase": "Failed", "containerStatuses": [container]})).await;
 }

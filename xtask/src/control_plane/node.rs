@@ -1,7 +1,8 @@
 //! Simulated nodes.
 //!
 //! kwok looks after the nodes that carry the label [`LABEL`] and the pods on them, and after nothing else, so it can also serve a
-//! cluster with real nodes. How nodes and pods behave is told by the Stage objects in `xtask/control-plane/kwok/stages`.
+//! cluster with real nodes. How nodes and pods behave is told by the Stage objects in `xtask/control-plane/kwok/stages`; the README there
+//! lists the image tags with which a test has a pod crash, die, or never become ready.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,18 @@ mod tests {
             stages().unwrap().iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
         assert_eq!(
             names,
-            ["node-heartbeat", "node-initialize", "pod-complete", "pod-crash", "pod-delete", "pod-ready"]
+            [
+                "node-heartbeat",
+                "node-initialize",
+                "pod-complete",
+                "pod-crash",
+                "pod-delete",
+                "pod-dies",
+                "pod-fail",
+                "pod-never",
+                "pod-nopull",
+                "pod-ready"
+            ]
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Tags that people have skipped.
+//! Tags that people have skipped, or that stand in `spec.hold`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(super) fn versions<'a>(held: &BTreeSet<String>, candidates: &'a [Tagged]) ->
 
 /// The verdict on a candidate of which the other rules say `verdict`; `versions` are the [held ones](versions).
 ///
-/// It speaks last, and only of what could have been chosen. Who skips 2.0.0 does not want to be offered 2.0 instead, so that another name
+/// It speaks only of what could have been chosen. Who skips 2.0.0 does not want to be offered 2.0 instead, so that another name
 /// of the same version is held with it.
 pub(super) fn judge(policy: &Policy, versions: &[&Version], candidate: &Tagged, verdict: Verdict) -> Verdict {
     let is_same = |version: &Version| versions.iter().any(|held| held.order(version) == Ordering::Equal);

@@ -78,7 +78,7 @@ pub(super) fn greatest(
 /// Its flavor, where a policy allows several. As many levels as that one has, else as many as there are: registries move short names (1.28) from patch to patch, so the longest
 /// means what it says for longest. Then the longest common beginning, for a `v` in front; then the alphabet, so that there is always
 /// an answer, and always the same.
-fn order(current: &Tagged, one: &Tagged, other: &Tagged) -> Ordering {
+pub(super) fn order(current: &Tagged, one: &Tagged, other: &Tagged) -> Ordering {
     let (Some(version), Some(other_version)) = (&one.version, &other.version) else { return Ordering::Equal };
     let likeness = |tagged: &Tagged, version: &Version| {
         let levels = version.levels.len();

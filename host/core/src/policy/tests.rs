@@ -1,3 +1,7 @@
+mod patience;
+
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -221,8 +225,8 @@ fn what_was_skipped_is_chosen_under_none_of_its_names() {
         let verdict = decide(&policy, &current, &candidates).verdicts[1];
         (verdict.reason(), verdict.is_near_miss(), verdict.explain(&policy, &current, &candidates[1]))
     };
-    assert_eq!(words("2.0.0"), ("Held", true, "it was skipped, and is not offered again".to_owned()));
-    let other_name = "it is another name of a version that was skipped, and is not offered again";
+    assert_eq!(words("2.0.0"), ("Held", true, "it was skipped, or stands in spec.hold, and is not offered".to_owned()));
+    let other_name = "it is another name of a version that was skipped, or stands in spec.hold, and is not offered";
     assert_eq!(words("2.0"), ("Held", true, other_name.to_owned()));
     assert_eq!(words("1.0").0, "NotNewer", "what could not be chosen anyway is refused by the rule that says so");
 }
@@ -367,10 +371,12 @@ fn any_tag() -> impl Strategy<Value = Tagged> {
     let number = "v?(0?[0-2]|0?[0-2](\\.[0-2]){1,3}|main)(_[ab])?(rc)?";
     let date = "202[34]|202[34]\\.[0-3]|2024010[12]|1\\.2024010[12]";
     let flavor = "(-slim|-3f2504e|-9a8b7c6|\\.sig)?!?";
-    (prop_oneof![4 => number, 1 => date], flavor, prop::option::weighted(0.2, "[a-c]")).prop_map(
-        |(version, flavor, digest)| {
+    let since = prop::option::weighted(0.8, (0..20_i64).prop_map(|second| Timestamp::from_second(second).unwrap()));
+    (prop_oneof![4 => number, 1 => date], flavor, prop::option::weighted(0.2, "[a-c]"), since).prop_map(
+        |(version, flavor, digest, since)| {
             let tag = format!("{version}{flavor}");
-            digest.map_or_else(|| tagged(&tag), |digest| pointing(&tag, &digest))
+            let tagged = digest.map_or_else(|| tagged(&tag), |digest| pointing(&tag, &digest));
+            Tagged { since, ..tagged }
         },
     )
 }
@@ -379,10 +385,21 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let include = prop::option::weighted(0.2, prop::sample::select(vec!["v?[12].*", ".*[.2].*"]));
     let exclude = prop::option::weighted(0.2, prop::sample::select(vec![".*rc.*", ".*1"]));
     let precision = prop::sample::select(vec![Precision::Any, Precision::Same]);
-    let held = prop::collection::btree_set("0?[0-2](\\.[0-2]){0,2}", 0..3);
-    (0..6_u32, any::<bool>(), include, exclude, precision, held).prop_map(
-        |(frontier, allow_prereleases, include, exclude, precision, held)| Policy {
+    let tags = || prop::collection::btree_set("0?[0-2](\\.[0-2]){0,2}", 0..3);
+    let proven = prop::option::weighted(0.2, prop::collection::vec(any_tag(), 0..12)).prop_map(|tags| {
+        let tags = tags?.into_iter().map(|tagged| (tagged.tag, tagged.digest));
+        Some(tags.collect())
+    });
+    let age = prop::option::weighted(0.5, 0..10_u64).prop_map(|seconds| {
+        Some(MinimumAge { minimum: Duration::from_secs(seconds?), now: Timestamp::from_second(10).unwrap() })
+    });
+    let chosen = (0..6_u32, any::<bool>(), include, exclude, precision);
+    (chosen, tags(), tags(), proven, age).prop_map(
+        |((frontier, allow_prereleases, include, exclude, precision), held, failed, proven, age)| Policy {
             held,
+            failed,
+            proven,
+            age,
             allow_prereleases,
             include: include.map(pattern),
             exclude: exclude.map(pattern),
@@ -430,6 +447,8 @@ proptest! {
             prop_assert!(!chosen.prerelease || now.prerelease || policy.allow_prereleases);
             prop_assert!(!policy.held.contains(&candidates[index].tag));
             prop_assert_eq!(policy.frontier.is_left(now.first_difference(chosen).unwrap()), side);
+            let waits = !patience::may_be_applied(&policy, &current, &candidates, index);
+            prop_assert!(side || !waits, "{:?} has to wait", candidates[index]);
             // And nothing that obeys them on the same side is newer.
             for other in candidates.iter().zip(&ruling.verdicts).filter(|(_, verdict)| **verdict == ruling.verdicts[index]) {
                 prop_assert_ne!(other.0.version.as_ref().unwrap().order(chosen), Ordering::Greater);

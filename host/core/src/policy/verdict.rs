@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::scheme::Scheme;
-use super::{Policy, Precision, TagPattern, Tagged, platform};
+use super::{Policy, Precision, TagPattern, Tagged, age, on_hold, platform, proven};
 use crate::version::Version;
 
 /// Most characters of a text that somebody else made up and a message repeats.
@@ -32,8 +32,14 @@ pub enum Verdict {
     OtherPrecision,
     /// It is newer and lacks a platform that the workload's nodes have.
     OtherPlatform,
-    /// It is newer, and a human has skipped it.
+    /// It is newer, and a human wants neither to have it nor to hear of it.
     Held,
+    /// It could be applied, but it is not newer than one whose rollout failed or that was taken back.
+    OnHold,
+    /// It could be applied, but the workloads that go first have not proved it.
+    NotProven,
+    /// It could be applied, but it is not old enough.
+    TooYoung,
     /// It is newer as numbers go, but the image that the current tag names too.
     SameImage,
     /// It is the current version, or an older one, by the current tag or by another name of its image.
@@ -63,6 +69,9 @@ impl Verdict {
             Self::OtherPrecision => "OtherPrecision",
             Self::OtherPlatform => "OtherPlatform",
             Self::Held => "Held",
+            Self::OnHold => "OnHold",
+            Self::NotProven => "NotProven",
+            Self::TooYoung => "TooYoung",
             Self::SameImage => "SameImage",
             Self::NotNewer => "NotNewer",
             Self::NoVersion => "NoVersion",
@@ -85,7 +94,10 @@ impl Verdict {
             | Self::Excluded
             | Self::OtherPrecision
             | Self::OtherPlatform
-            | Self::Held => true,
+            | Self::Held
+            | Self::OnHold
+            | Self::NotProven
+            | Self::TooYoung => true,
             Self::Update
             | Self::Superseded
             | Self::SameImage
@@ -167,8 +179,16 @@ impl Verdict {
                 Some(lacking) => format!("it has no image for {lacking}, which nodes of the cluster need"),
                 None => "it has no image for the nodes of the cluster".to_owned(),
             },
-            Self::Held if policy.held.contains(&candidate.tag) => "it was skipped, and is not offered again".to_owned(),
-            Self::Held => "it is another name of a version that was skipped, and is not offered again".to_owned(),
+            Self::Held if policy.held.contains(&candidate.tag) => {
+                "it was skipped, or stands in spec.hold, and is not offered".to_owned()
+            }
+            Self::Held => {
+                "it is another name of a version that was skipped, or stands in spec.hold, and is not offered"
+                    .to_owned()
+            }
+            Self::OnHold => on_hold::explain(policy, candidate),
+            Self::NotProven => proven::explain(policy, candidate),
+            Self::TooYoung => age::explain(policy.age, candidate),
             Self::SameImage => format!("it is the same image as {tag} under another name"),
             Self::NotNewer => match versions.map(|(now, version)| version.order(now)) {
                 Some(Ordering::Equal) => format!("it is the same version as {tag}"),

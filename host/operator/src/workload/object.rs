@@ -11,7 +11,11 @@ use kube::api::ObjectMeta;
 use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
 
+use super::owner;
 use crate::api::workload::{WorkloadKind, WorkloadRef};
+
+/// What the names of this operator's annotations begin with.
+const OWN_PREFIX: &str = "k8supdater.dev/";
 
 /// A workload.
 #[derive(Clone, Debug)]
@@ -139,6 +143,17 @@ impl Workload {
         WorkloadRef { kind: self.kind(), name: self.metadata().name.clone().unwrap_or_default() }
     }
 
+    /// An annotation of its own, not of its pods. Of a workload that is watched those are left that the operator looks at: its own, and
+    /// those by which [`owner`](super::owner::owner) knows who else there is.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata().annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// A label of its own, not of its pods.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.metadata().labels.as_ref()?.get(name).map(String::as_str)
+    }
+
     /// What its pods are made from.
     pub fn template(&self) -> Option<&PodTemplateSpec> {
         match self {
@@ -168,7 +183,9 @@ impl Workload {
 /// Drops what the operator never looks at, so that the watch of a large cluster stays small in memory.
 pub fn strip(object: &mut impl Object) {
     object.meta_mut().managed_fields = None;
-    object.meta_mut().annotations = None;
+    if let Some(annotations) = &mut object.meta_mut().annotations {
+        annotations.retain(|name, _| name.starts_with(OWN_PREFIX) || owner::ANNOTATIONS.contains(&name.as_str()));
+    }
     object.strip_more();
     let Some(pod) = object.template_mut().and_then(|template| template.spec.as_mut()) else { return };
     let containers = std::mem::take(&mut pod.containers);
@@ -189,5 +206,27 @@ fn stripped(container: Container) -> Container {
         image: container.image,
         image_pull_policy: container.image_pull_policy,
         ..Container::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_annotations_that_are_looked_at_are_kept() {
+        let annotations = json!({
+            "kubectl.kubernetes.io/last-applied-configuration": "{}", "deployment.kubernetes.io/revision": "3",
+            "k8supdater.dev/rolled-back": "app=1", "meta.helm.sh/release-name": "web",
+        });
+        let mut object: Deployment = serde_json::from_value(json!({"metadata": {"annotations": annotations}})).unwrap();
+        strip(&mut object);
+        let workload = Deployment::into_workload(Arc::new(object));
+        assert_eq!(workload.metadata().annotations.as_ref().map(std::collections::BTreeMap::len), Some(2));
+        assert_eq!(workload.annotation("k8supdater.dev/rolled-back"), Some("app=1"));
+        assert_eq!(workload.annotation("meta.helm.sh/release-name"), Some("web"));
+        assert_eq!(workload.annotation("deployment.kubernetes.io/revision"), None);
     }
 }

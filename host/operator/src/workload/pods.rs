@@ -1,4 +1,6 @@
-//! What the pods of a workload run.
+//! What the pods of a workload run, and what is the matter with them.
+
+mod complaint;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::policy::moving::RunningImage;
@@ -6,11 +8,13 @@ use kube::Api;
 use kube::api::ListParams;
 use kube::core::Selector;
 
+pub use complaint::{Complaint, complaint};
+
 use super::{Workload, WorkloadError, Workloads};
 
 impl Workloads {
-    /// The pods of `workload` that are not about to end. Asked for now: they are not watched, because only tags that move make them
-    /// interesting.
+    /// The pods of `workload` that are not about to end. Asked for now: they are not watched, because only tags that move and rollouts
+    /// that do not get on make them interesting.
     ///
     /// # Errors
     /// [`WorkloadError::Api`].

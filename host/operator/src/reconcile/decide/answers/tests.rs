@@ -215,7 +215,7 @@ fn an_approval_that_cannot_be_followed_is_given_up_with_the_reason() {
     check("0.9.0", "0.9.0 1.0.0", json!({}), &["None"], "it is older than 1.0.0");
     check("1.0.0", "1.0.0", json!({}), &["None"], "it is what the container has already");
     let skipped = json!({"skipped": [mark("1.0.1")]});
-    let held = "it was skipped, and is not offered again";
+    let held = "it was skipped, or stands in spec.hold, and is not offered";
     check("1.0.1", "1.0.1", skipped, &["None", "skipped 1.0.1"], held);
     let moved = "1.0.1@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     let version = "the tag 1.0.0 of the container is a version, which is approved without a digest";
