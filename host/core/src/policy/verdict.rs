@@ -113,7 +113,12 @@ impl Verdict {
     /// is worth the risk. What could not run, is none of the versions that are followed, or was ruled out by the spec, stays refused.
     pub fn is_for_a_human(self) -> bool {
         match self {
-            Self::Update | Self::Superseded | Self::BeyondFrontier => true,
+            Self::Update
+            | Self::Superseded
+            | Self::BeyondFrontier
+            | Self::OnHold
+            | Self::NotProven
+            | Self::TooYoung => true,
             Self::Prerelease
             | Self::OtherFlavor
             | Self::OtherScheme

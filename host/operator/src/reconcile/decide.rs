@@ -291,7 +291,7 @@ fn choose(
     status.waits = match chosen(wanted) {
         Some(wanted) => gate.wait(&wanted.tag, approved.is_some()),
         None if is_left_to_a_human => None,
-        None => gate.wait_for_age(candidates, &ruling.verdicts),
+        None => gate.wait_for_age(&policy, current, candidates, &ruling),
     };
     let applied = wanted.filter(|_| status.waits.is_none());
     let waits = status.waits.is_some();

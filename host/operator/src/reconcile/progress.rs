@@ -363,7 +363,7 @@ mod tests {
     fn an_update_that_must_stay_available_is_finished_when_it_has() {
         let watch = Watch { stable_for: Duration::from_secs(30), ..WATCH };
         let going = Rollout::Progressing { waits_for: "1 of 2 pods".to_owned() };
-        let crash = Complaint { container: "app".to_owned(), is_crash: true, text: "exit code 137".to_owned() };
+        let crash = Complaint { container: Some("app".to_owned()), is_crash: true, text: "exit code 137".to_owned() };
         let unready = Complaint { is_crash: false, ..crash.clone() };
         let check = |since: Option<i64>, rollout: &Rollout, complaint: Option<&Complaint>, expected: UpdatePhase| {
             let available_since = since.map(|since| Time(second(since)));
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_the_pods_say() {
-        let complaint = Complaint { container: "app".to_owned(), is_crash: true, text: "pod web-1: exit code 1".to_owned() };
+        let complaint = Complaint { container: Some("app".to_owned()), is_crash: true, text: "pod web-1: exit code 1".to_owned() };
         let stuck = Rollout::Failed { message: "stuck".to_owned() };
         let seen = Seen { complaint: Some(&complaint), ..seen("app:2", &stuck) };
         let (next, _) = advance(&update(RollingOut), seen, WATCH, second(200));

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8supdater_core::policy::pace::{Facts, Pace, Patience, decide_pace};
-use k8supdater_core::policy::{Tagged, Verdict};
+use k8supdater_core::policy::{Policy, Ruling, Tagged, next_of_age};
 
 use super::Decision;
 use crate::api::rollout_status::WaitStatus;
@@ -68,12 +68,14 @@ impl Gate {
     /// What the first of the candidates that are too young has to wait for, if there are any.
     pub(super) fn wait_for_age(
         &self,
+        policy: &Policy,
+        current: &Tagged,
         candidates: &[Tagged],
-        verdicts: &[Verdict],
+        ruling: &Ruling,
     ) -> Option<WaitStatus> {
-        let young = candidates.iter().zip(verdicts).filter(|(_, verdict)| **verdict == Verdict::TooYoung);
-        let (first, since) = young.filter_map(|(young, _)| Some((young, young.since?))).min_by_key(|(_, since)| *since)?;
-        self.pace(&first.tag, &self.patience, &Facts { first_seen: Some(since), ..self.facts })
+        let (first, _) = next_of_age(policy, current, candidates, ruling)?;
+        let first = candidates.get(first)?;
+        self.pace(&first.tag, &self.patience, &Facts { first_seen: first.since, ..self.facts })
     }
 
     fn pace(&self, tag: &str, patience: &Patience, facts: &Facts) -> Option<WaitStatus> {

@@ -35,8 +35,8 @@ pub(super) fn roll_back(
     match update.phase {
         UpdatePhase::Failed if is_wanted && container.image == update.to && !update.is_restart() => {
             let failure = update.failure.clone().unwrap_or_else(|| "its rollout failed".to_owned());
-            let message = match complaint.filter(|complaint| complaint.is_crash && complaint.container != status.name) {
-                Some(guilty) => format!("it was updated together with container {}: {failure}", guilty.container),
+            let message = match guilty(complaint).filter(|guilty| *guilty != status.name) {
+                Some(guilty) => format!("it was updated together with container {guilty}: {failure}"),
                 None => failure,
             };
             begin(decision, status, HoldReason::RolloutFailed, message, None);
@@ -133,6 +133,11 @@ fn go_back(decision: &mut Decision, status: &ContainerStatus, container: &Contai
         decision.stuck.push((container.name.clone(), update.to.clone()));
         decision.look_again_at(decision.now.checked_add(STUCK).ok());
     }
+}
+
+/// The container whose image does not run, as far as pods tell.
+fn guilty(complaint: Option<&Complaint>) -> Option<&str> {
+    complaint.filter(|complaint| complaint.is_crash)?.container.as_deref()
 }
 
 fn is_asked_for(update: &UpdateStatus, by: &str) -> bool {
