@@ -51,6 +51,7 @@ fn bench(criterion: &mut Criterion) {
                 image: image.to_owned(),
                 pull_policy: PullPolicy::IfNotPresent,
                 restarted_for: None,
+                rolled_back: None,
             },
             answers: Vec::new(),
             state: Ok(Choice::Tags(Box::new(Tags {
@@ -59,10 +60,13 @@ fn bench(criterion: &mut Criterion) {
                 current: tagged(1, 4, 2, ""),
                 candidates: candidates.clone(),
                 approved: None,
+                first_seen: Vec::new(),
             }))),
             link_facts: None,
         }],
         template: Template::default(),
+        owner: None,
+        complaint: None,
         inquiries: BTreeMap::new(),
     };
     let now = Timestamp::UNIX_EPOCH;

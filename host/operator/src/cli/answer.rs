@@ -216,6 +216,7 @@ fn verb(answer: Answer) -> &'static str {
         Answer::Approve => "approve",
         Answer::Skip => "skip",
         Answer::Snooze(_) => "snooze",
+        Answer::RollBack => "rollback",
     }
 }
 
@@ -234,6 +235,10 @@ fn next(name: &HandlerName, handler: &VersioningHandler, answer: Answer) -> Stri
         Answer::Snooze(time) => {
             format!("nobody is reminded of it for {}, unless something newer comes", answer::as_duration(time))
         }
+        Answer::RollBack => format!(
+            "the operator puts the image before back with a check that begins now; to look on: kubectl events -n {namespace} --for \
+             versioninghandler/{name}"
+        ),
     }
 }
 

@@ -96,6 +96,8 @@ impl bot::Offers for Offers {
                     answer::Answer::Approve => Answer::Approve,
                     answer::Answer::Skip => Answer::Skip,
                     answer::Answer::Snooze(_) => Answer::Snooze,
+                    // Said of what was applied, which is not offered any more.
+                    answer::Answer::RollBack => return Ok(Decided::Gone),
                 };
                 Ok(Decided::Already { answer, by })
             }

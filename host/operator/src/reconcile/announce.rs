@@ -12,7 +12,9 @@ use super::decide::{Decision, Happening};
 use super::report;
 use super::status::{self, StatusError};
 use crate::api::conditions::shorten;
-use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus};
+use crate::api::versioning_handler::{
+    ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
+};
 
 /// Longest reason for an update that the status keeps, in bytes.
 const LONGEST_REASON: usize = 512;

@@ -50,6 +50,10 @@ pub struct Observed {
     pub template: Template,
     /// Its containers, in the order of the pod template.
     pub containers: Vec<ObservedContainer>,
+    /// stub
+    pub owner: Option<crate::workload::owner::Owner>,
+    /// stub
+    pub complaint: Option<crate::workload::pods::Complaint>,
     /// Whom to ask about a tag once more before it is applied, by container.
     pub inquiries: BTreeMap<String, Inquiry>,
 }
@@ -122,7 +126,15 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();
-    Ok(Observed { rollout: rollout(&workload), template: Template::of(&workload), containers, inquiries, target })
+    Ok(Observed {
+        owner: crate::workload::owner::owner(&workload),
+        complaint: None,
+        rollout: rollout(&workload),
+        template: Template::of(&workload),
+        containers,
+        inquiries,
+        target,
+    })
 }
 
 impl Look<'_> {
@@ -207,7 +219,7 @@ impl Look<'_> {
         }
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        Ok(Tags { image, policy, current, candidates, approved: None })
+        Ok(Tags { image, policy, current, candidates, approved: None, first_seen: Vec::new() })
     }
 
     async fn moving(

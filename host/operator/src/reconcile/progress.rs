@@ -349,7 +349,8 @@ mod tests {
     #[test]
     fn somebody_who_puts_the_new_image_back_after_a_rollback_is_not_overruled() {
         let check = |rolled_back: Option<i64>, expected: UpdatePhase| {
-            let (going, seen) = (Rollout::Progressing { waits_for: "pods".to_owned() }, seen("app:2", &Rollout::Finished));
+            let (going, seen) =
+                (Rollout::Progressing { waits_for: "pods".to_owned() }, seen("app:2", &Rollout::Finished));
             let seen = Seen { rolled_back, rollout: &going, ..seen };
             assert_eq!(advance(&update(RollingBack), seen, WATCH, second(200)).0.phase, expected, "{rolled_back:?}");
         };
@@ -391,7 +392,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_the_pods_say() {
-        let complaint = Complaint { container: Some("app".to_owned()), is_crash: true, text: "pod web-1: exit code 1".to_owned() };
+        let complaint =
+            Complaint { container: Some("app".to_owned()), is_crash: true, text: "pod web-1: exit code 1".to_owned() };
         let stuck = Rollout::Failed { message: "stuck".to_owned() };
         let seen = Seen { complaint: Some(&complaint), ..seen("app:2", &stuck) };
         let (next, _) = advance(&update(RollingOut), seen, WATCH, second(200));

@@ -213,10 +213,12 @@ fn owned(decision: &Decision) -> Option<Finding> {
     let owner = decision.owner.as_ref()?;
     let workload = &decision.target.workload;
     let then = match decision.mode {
-        Mode::Update => format!("spec.mode is Update: the image is changed here, and {} may change it back", owner.tool),
-        Mode::Notify => "what is newer is reported, and changed there; set spec.mode to Update to have it changed here \
+        Mode::Update => "spec.mode is Update: the image is changed here, and may be changed back there".to_owned(),
+        Mode::Notify => {
+            "what is newer is reported, and changed there; set spec.mode to Update to have it changed here \
                          all the same"
-            .to_owned(),
+                .to_owned()
+        }
         Mode::Preview => "spec.mode is Preview: nothing is changed".to_owned(),
     };
     let message = format!("{workload} belongs to {owner}; {then}");
@@ -260,7 +262,9 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
                 matches!(update.phase, UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack)
             })
             .map(|update| match &update.digest {
-                _ if update.phase == UpdatePhase::RollingBack => format!("{} goes back, in place of {}", update.from, update.to),
+                _ if update.phase == UpdatePhase::RollingBack => {
+                    format!("{} goes back, in place of {}", update.from, update.to)
+                }
                 Some(digest) if update.is_restart() => format!("restart of {} for {}", update.from, short(digest)),
                 _ => format!("{} → {}", update.from, update.to),
             })
@@ -272,9 +276,9 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
         finding(State::Unknown, "Preview", message)
     } else if let Some((reason, message)) = offers(decision) {
         finding(State::False, reason, message)
-    } else if let Some(message) = waits(decision) {
+    } else if let Some(message) = what_waits(decision) {
         finding(State::False, "Waiting", message)
-    } else if let Some(message) = held(decision) {
+    } else if let Some(message) = what_is_held(decision) {
         finding(State::False, "Held", message)
     } else if !unknown.is_empty() {
         finding(State::Unknown, "NotKnown", unknown.join("; "))
@@ -285,13 +289,14 @@ fn up_to_date(checked: &Checked, problems: &[(&str, &'static str, String)]) -> F
 
 /// What is to be said of each container, with its name; none if there is nothing.
 fn of_containers(decision: &Decision, say: impl Fn(&ContainerStatus) -> Option<String>) -> Option<String> {
-    let said = decision.containers.iter().filter_map(|container| Some(format!("{}: {}", container.name, say(container)?)));
+    let said =
+        decision.containers.iter().filter_map(|container| Some(format!("{}: {}", container.name, say(container)?)));
     let said = said.collect::<Vec<_>>().join("; ");
     (!said.is_empty()).then_some(said)
 }
 
 /// What waits for its time.
-fn waits(decision: &Decision) -> Option<String> {
+fn what_waits(decision: &Decision) -> Option<String> {
     of_containers(decision, |container| {
         let WaitStatus { tag, message, .. } = container.waits.as_ref()?;
         Some(format!("{} waits: {message}", short(tag)))
@@ -299,7 +304,7 @@ fn waits(decision: &Decision) -> Option<String> {
 }
 
 /// What is held, as far as nothing better is there.
-fn held(decision: &Decision) -> Option<String> {
+fn what_is_held(decision: &Decision) -> Option<String> {
     let HandlerRef { namespace, name, .. } = &decision.target.handler;
     of_containers(decision, |container| {
         let HeldTag { tag, message, .. } = container.held.last()?;
@@ -338,7 +343,7 @@ fn offers(decision: &Decision) -> Option<(&'static str, String)> {
     if parts.is_empty() {
         return None;
     }
-    parts.extend(waits(decision));
+    parts.extend(what_waits(decision));
     if let Some(unchangeable) = decision.why_unchangeable() {
         parts.push(unchangeable);
         return Some(("UpdateAvailable", parts.join("; ")));
@@ -483,7 +488,8 @@ fn say_news(news: &News, before: &[Condition]) -> Saying {
                     format!("{what} was taken back: {from} runs again, and {to} is held until there is a better one"),
                 ),
                 Milestone::RollbackFailed { message } => {
-                    let note = format!("{what} was taken back, but the rollout of {from} does not finish either: {message}");
+                    let note =
+                        format!("{what} was taken back, but the rollout of {from} does not finish either: {message}");
                     (true, "RollbackFailed", "RollBack", note)
                 }
                 Milestone::Overtaken => (

@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
 use crate::answer::{self, Answers};
+use crate::api::pace as api_pace;
 use crate::api::versioning_handler as api;
 use crate::api::versioning_handler::{
     Approval, ContainerOptions, RegistryOptions, SecretReference, Settings, TagOptions, VersionParserOptions,
@@ -43,6 +44,14 @@ pub struct Target {
     pub rollout_timeout: Option<Duration>,
     /// Nothing is to be done.
     pub is_suspended: bool,
+    /// stub
+    pub patience: k8supdater_core::policy::pace::Patience,
+    /// stub
+    pub rollback: api_pace::Rollback,
+    /// stub
+    pub mode: Option<api_pace::Mode>,
+    /// stub
+    pub stable_for: Duration,
     /// What people say to what is offered, as far as it is not taken up yet.
     pub answers: Answers,
     /// What was known before.
@@ -259,6 +268,10 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
         interval,
         rollout_timeout,
         is_suspended: spec.suspend,
+        patience: Default::default(),
+        rollback: spec.rollback.unwrap_or(api_pace::Rollback::Never),
+        mode: spec.mode,
+        stable_for: spec.rollout.as_ref().and_then(|it| it.stable_for).map(Duration::from).unwrap_or_default(),
         answers: answer::parse(handler.annotations()),
         before: handler.status.clone().unwrap_or_default(),
         handler: reference,

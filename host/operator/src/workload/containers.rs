@@ -42,6 +42,8 @@ pub struct Container {
     pub pull_policy: PullPolicy,
     /// The digest for which the workload was last restarted by this operator.
     pub restarted_for: Option<Digest>,
+    /// stub
+    pub rolled_back: Option<i64>,
 }
 
 /// Where the pods of a workload get the logins for their registries from.
@@ -73,6 +75,7 @@ pub fn containers(workload: &Workload) -> Vec<Container> {
             image: container.image.clone().unwrap_or_default(),
             pull_policy: pull_policy(container.image_pull_policy.as_deref()),
             restarted_for: restarts.get(&container.name).cloned(),
+            rolled_back: None,
         })
         .collect()
 }

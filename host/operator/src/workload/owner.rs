@@ -98,6 +98,18 @@ fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
+impl Tool {
+    /// A fixed CamelCase word.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::FluxHelm => "FluxHelmRelease",
+            Self::FluxKustomize => "FluxKustomization",
+            Self::ArgoCd => "ArgoCDApplication",
+            Self::Helm => "HelmRelease",
+        }
+    }
+}
+
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -33,6 +33,8 @@ pub struct Change {
     pub to: String,
     /// The digest for which the workload is restarted.
     pub restart_for: Option<Digest>,
+    /// stub
+    pub takes_back: Option<i64>,
     /// Whether it is wanted once only: a human has approved it, and may want the old image back afterwards. It is then made to nothing but
     /// the very generation of the workload that it was decided on, so that a process that was held up cannot make it again.
     pub is_for_once: bool,
@@ -140,7 +142,16 @@ mod tests {
 
     fn change(index: usize, container: &str, from: &str, to: &str) -> Change {
         let (container, from, to) = (container.to_owned(), from.to_owned(), to.to_owned());
-        Change { list: List::Containers, index, container, from, to, restart_for: None, is_for_once: false }
+        Change {
+            list: List::Containers,
+            index,
+            container,
+            from,
+            to,
+            restart_for: None,
+            takes_back: None,
+            is_for_once: false,
+        }
     }
 
     fn digest(digit: &str) -> Digest {

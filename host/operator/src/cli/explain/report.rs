@@ -95,7 +95,10 @@ impl Explanation {
             // Reported before or not: it is what stands in the status in the end.
             let told = decision.news.iter().find_map(|news| match &news.what {
                 Happening::Available { to, .. } if news.container == container.name => Some(to.clone()),
-                Happening::Available { .. } | Happening::Reached { .. } | Happening::Answered(_) => None,
+                Happening::Available { .. }
+                | Happening::Reached { .. }
+                | Happening::Answered(_)
+                | Happening::TagMoved { .. } => None,
             });
             container.available = told.or_else(|| status.reported.clone());
         }

@@ -40,7 +40,11 @@ impl Deadline {
             (update.to == observed.container.image).then_some(update)
         });
         // An update all of whose pods have been available is not late any more.
-        let started = updates.filter(is_under_way).filter(|update| update.available_since.is_none()).map(|update| update.started.0).max()?;
+        let started = updates
+            .filter(is_under_way)
+            .filter(|update| update.available_since.is_none())
+            .map(|update| update.started.0)
+            .max()?;
         Some(Self { at: started.checked_add(timeout).ok()?, timeout })
     }
 
@@ -86,6 +90,7 @@ mod tests {
             image: image.to_owned(),
             pull_policy: PullPolicy::Always,
             restarted_for: None,
+            rolled_back: None,
         };
         let observed =
             ObservedContainer { container, answers: Vec::new(), state: Ok(Choice::Ignored), link_facts: None };

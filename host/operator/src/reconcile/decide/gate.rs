@@ -27,7 +27,8 @@ impl Gate {
         let updates = || statuses.iter().filter_map(|status| status.update.as_ref());
         // One that is announced has not been made, or its rollout would go on by now.
         let made = updates().filter(|update| update.phase != UpdatePhase::Announced).map(|update| update.started.0);
-        let failed = updates().filter(|update| has_failed(update.phase)).filter_map(|update| Some(update.finished.as_ref()?.0));
+        let failed =
+            updates().filter(|update| has_failed(update.phase)).filter_map(|update| Some(update.finished.as_ref()?.0));
         let earlier = known.history.iter().filter(|entry| has_failed(entry.result));
         let earlier = earlier.filter_map(|entry| Some(entry.finished.as_ref()?.0));
         let facts = Facts {

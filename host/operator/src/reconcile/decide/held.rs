@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn a_hold_ends_when_the_container_has_something_as_new() {
         let check = |current: &str, expected: &[&str]| {
-            let mut status = ContainerStatus { held: vec![held("1.1"), held("1.2"), held("9")], ..status(current, None) };
+            let mut status =
+                ContainerStatus { held: vec![held("1.1"), held("1.2"), held("9")], ..status(current, None) };
             release(&mut status, &tagged(current), &tags(current).candidates);
             assert_eq!(status.held.iter().map(|held| held.tag.as_str()).collect::<Vec<_>>(), expected, "{current}");
         };

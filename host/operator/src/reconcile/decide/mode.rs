@@ -21,7 +21,7 @@ pub(super) fn why_notify(owner: Option<&Owner>) -> String {
 
 impl Decision {
     /// Why nobody can have the workload changed at present, if that is so.
-    pub(super) fn why_unchangeable(&self) -> Option<String> {
+    pub fn why_unchangeable(&self) -> Option<String> {
         match self.mode {
             Mode::Update => None,
             Mode::Notify => {

@@ -69,7 +69,7 @@ pub(super) fn follow(
                 Some(held) => format!("it is held, because {}; the next one is applied by itself", held.message),
                 None => "it was skipped, and is not offered again".to_owned(),
             };
-            status.refused.push(RefusedTag { tag: offer(tag, &to), reason: "Held".to_owned(), message });
+            status.refused.push(RefusedTag { tag: offer, reason: "Held".to_owned(), message });
         }
         MovingRuling::CannotPull { why } => {
             "Failed".clone_into(&mut status.decision);

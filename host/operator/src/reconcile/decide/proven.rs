@@ -14,12 +14,7 @@ const MOST: usize = 4;
 ///
 /// An image proves itself from the end of its rollout on, until there is another one or its rollout fails after all. That pods are not
 /// available for a while is no failure: nodes are drained, and autoscalers add pods.
-pub(super) fn note(
-    status: &mut ContainerStatus,
-    before: Option<&ContainerStatus>,
-    rollout: &Rollout,
-    now: Timestamp,
-) {
+pub(super) fn note(status: &mut ContainerStatus, before: Option<&ContainerStatus>, rollout: &Rollout, now: Timestamp) {
     let mut proven = before.map(|before| before.proven.clone()).unwrap_or_default();
     let update = status.update.as_ref().filter(|update| update.to == status.image);
     let is_watched = update.is_some_and(|update| update.is_under_way());
@@ -52,7 +47,9 @@ mod tests {
 
     /// Image, digest, and from when to when.
     fn shown(status: &ContainerStatus) -> Vec<String> {
-        let until = |proven: &ProvenImage| proven.until.as_ref().map_or("…".to_owned(), |until| until.0.as_second().to_string());
+        let until = |proven: &ProvenImage| {
+            proven.until.as_ref().map_or("…".to_owned(), |until| until.0.as_second().to_string())
+        };
         let show = |proven: &ProvenImage| {
             let digest = proven.digest.as_deref().unwrap_or("?");
             format!("{}@{digest} {}-{}", proven.image, proven.since.0.as_second(), until(proven))
@@ -88,6 +85,12 @@ mod tests {
         check("app:2", Some(Failed), &stuck, 9, &["app:2@d 7-8", "app:1@? 2-5"]);
         check("app:2", Some(Finished), &Rollout::Finished, 10, &["app:2@d 10-…", "app:2@d 7-8", "app:1@? 2-5"]);
         check("app:3", None, &Rollout::Finished, 11, &["app:3@? 11-…", "app:2@d 10-11", "app:2@d 7-8", "app:1@? 2-5"]);
-        check("app:4", None, &Rollout::Finished, 12, &["app:4@? 12-…", "app:3@? 11-12", "app:2@d 10-11", "app:2@d 7-8"]);
+        check(
+            "app:4",
+            None,
+            &Rollout::Finished,
+            12,
+            &["app:4@? 12-…", "app:3@? 11-12", "app:2@d 10-11", "app:2@d 7-8"],
+        );
     }
 }

@@ -61,7 +61,13 @@ pub(super) fn roll_back(
 }
 
 /// Has the last update of the container taken back because somebody wants that.
-pub(super) fn ask(decision: &mut Decision, status: &mut ContainerStatus, container: &Container, tag: String, by: String) {
+pub(super) fn ask(
+    decision: &mut Decision,
+    status: &mut ContainerStatus,
+    container: &Container,
+    tag: String,
+    by: String,
+) {
     let update = status.update.as_ref();
     if update.is_some_and(|update| update.is_to(&tag) && is_asked_for(update, &by)) {
         // Taken up already, by a process that was killed before it could remove the answer.

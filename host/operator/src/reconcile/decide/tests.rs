@@ -30,6 +30,8 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
         target: validate(&handler, &RawConfig::default().check().unwrap()).unwrap(),
         rollout: Rollout::Finished,
         template: Template::default(),
+        owner: None,
+        complaint: None,
         containers: vec![ObservedContainer { container, answers: Vec::new(), state, link_facts: None }],
         inquiries: BTreeMap::new(),
     }
@@ -37,7 +39,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
 
 fn container(image: &str, pull_policy: PullPolicy) -> Container {
     let (name, image) = ("app".to_owned(), image.to_owned());
-    Container { list: List::Containers, index: 0, name, image, pull_policy, restarted_for: None }
+    Container { list: List::Containers, index: 0, name, image, pull_policy, restarted_for: None, rolled_back: None }
 }
 
 /// What was decided about the one container: the word, then what is changed, told or in the way.
@@ -50,6 +52,7 @@ fn summary(decision: &Decision) -> Vec<String> {
         Happening::Available { from, to, .. } => format!("tell {from} -> {to}"),
         Happening::Reached { to, milestone, .. } => format!("reached {to} {milestone:?}"),
         Happening::Answered(answered) => answered.saying(&news.container).note,
+        Happening::TagMoved { tag, to, .. } => format!("moved {tag} {to}"),
     });
     let problems = decision.problems.iter().map(|problem| problem.reason.to_owned());
     let word = decision.containers[0].decision.clone();
@@ -170,8 +173,14 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
         let candidates: Arc<[Tagged]> = [tagged("1.0.0", None), tagged("1.0.1", newer)].into();
         let (image_reference, current) = (image.parse().unwrap(), tagged("1.0.0", Some(digest('a'))));
         let policy: Policy = target.plan.policy;
-        let choice =
-            Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates, approved: None }));
+        let choice = Choice::Tags(Box::new(Tags {
+            image: image_reference,
+            policy,
+            current,
+            candidates,
+            approved: None,
+            first_seen: Vec::new(),
+        }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
     };
@@ -192,7 +201,14 @@ fn what_is_offered_is_linked() {
         let policy = observed(container(image, PullPolicy::Always), Ok(Choice::Ignored), None).target.plan.policy;
         let candidates: Arc<[Tagged]> = [tagged("1.0.0"), tagged(newer)].into();
         let image_reference = image.parse().unwrap();
-        let tags = Tags { image: image_reference, policy, current: tagged("1.0.0"), candidates, approved: None };
+        let tags = Tags {
+            image: image_reference,
+            policy,
+            current: tagged("1.0.0"),
+            candidates,
+            approved: None,
+            first_seen: Vec::new(),
+        };
         let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
         observed.containers[0].link_facts =
             Some(LinkFacts { gitlab_project: None, source: source.map(ToOwned::to_owned) });

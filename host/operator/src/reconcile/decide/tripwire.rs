@@ -11,7 +11,12 @@ use crate::reconcile::answered::Answered;
 use crate::reconcile::observe::Tags;
 
 /// Compares what the tag of a container points at with what it pointed at `before`.
-pub(super) fn watch(decision: &mut Decision, status: &mut ContainerStatus, before: Option<&ContainerStatus>, tags: &Tags) {
+pub(super) fn watch(
+    decision: &mut Decision,
+    status: &mut ContainerStatus,
+    before: Option<&ContainerStatus>,
+    tags: &Tags,
+) {
     let Tags { image, current, candidates, .. } = tags;
     // What is pinned to a digest is that image, wherever the tag points.
     if image.digest().is_some() || is_short(current, candidates) {

@@ -36,6 +36,8 @@ pub struct Tags {
     pub candidates: Arc<[Tagged]>,
     /// The tag that somebody has approved.
     pub approved: Option<String>,
+    /// stub
+    pub first_seen: Vec<crate::api::rollout_status::SeenTag>,
 }
 
 /// What a tag that moves points at, and what runs.

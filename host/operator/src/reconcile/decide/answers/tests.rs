@@ -83,6 +83,8 @@ fn observed(handler: &VersioningHandler, generation: i64, containers: Vec<(Conta
     Observed {
         rollout: Rollout::Finished,
         template: Template { generation: Some(generation), ..Template::default() },
+        owner: None,
+        complaint: None,
         containers: containers.collect(),
         inquiries: BTreeMap::new(),
         target,
@@ -91,7 +93,15 @@ fn observed(handler: &VersioningHandler, generation: i64, containers: Vec<(Conta
 
 fn container(name: &str, image: &str, restarted_for: Option<Digest>) -> Container {
     let (name, image) = (name.to_owned(), image.to_owned());
-    Container { list: List::Containers, index: 0, name, image, pull_policy: PullPolicy::Always, restarted_for }
+    Container {
+        list: List::Containers,
+        index: 0,
+        name,
+        image,
+        pull_policy: PullPolicy::Always,
+        restarted_for,
+        rolled_back: None,
+    }
 }
 
 fn before(name: &str, image: &str, more: &Value) -> Value {
@@ -109,6 +119,7 @@ fn decided(case: &Case) -> Decision {
         current: tagged(case.current),
         candidates: case.tags.split_whitespace().map(tagged).collect(),
         approved: None,
+        first_seen: Vec::new(),
     };
     let policy = validate(&handler, &RawConfig::default().check().unwrap()).unwrap().plan.policy;
     let state = State::Tags(Box::new(tags(policy)));
@@ -136,7 +147,7 @@ fn summary(decision: &Decision) -> Vec<String> {
             Some(format!("{}: {}", saying.reason, saying.note))
         }
         Happening::Reached { milestone: Milestone::Overtaken, .. } => Some("Overtaken".to_owned()),
-        Happening::Available { .. } | Happening::Reached { .. } => None,
+        Happening::Available { .. } | Happening::Reached { .. } | Happening::TagMoved { .. } => None,
     }));
     summary
 }
@@ -277,9 +288,9 @@ fn an_approval_is_followed_once_wherever_the_process_was_killed() {
     // Made, and taken back by somebody before the next process looked.
     let said = check("1.0.0", announced(), 7, waits);
     assert!(said.contains("ApprovalNotApplied") && said.contains("approve it again if it is still wanted"), "{said}");
-    // Made, told, and taken back.
+    // Made, told, and taken back: it is held, and whoever has taken it back is not asked again.
     for phase in ["RollingOut", "Finished", "Overtaken"] {
-        assert!(check("1.0.0", json!({"update": update("1.0.1", phase)}), 7, waits).len() < 10, "{phase}");
+        assert!(check("1.0.0", json!({"update": update("1.0.1", phase)}), 7, done).len() < 10, "{phase}");
     }
     // Somebody else was faster with something else.
     let said = check("1.0.2", announced(), 6, done);
@@ -355,6 +366,7 @@ fn an_answer_without_a_container_is_for_those_to_which_the_tag_is_offered() {
                     .map(tagged)
                     .collect(),
                 approved: None,
+                first_seen: Vec::new(),
             };
             (container(name, "app:1.0.0", None), State::Tags(Box::new(tags)))
         });
