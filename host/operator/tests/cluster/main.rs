@@ -20,6 +20,8 @@ mod concurrency;
 mod containers;
 /// What people press in a chat, and what comes of it.
 mod conversation;
+/// Operators that lose the API server at one of their writes, at each of them in turn, and are killed.
+mod crash_points;
 /// Logins: whose they are, in which order they are tried, who gets to see them, and what is said when they are of no use.
 mod credentials;
 /// Docker Hub's own API: long listings, and as few requests as can be.
