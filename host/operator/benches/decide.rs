@@ -51,6 +51,7 @@ fn bench(criterion: &mut Criterion) {
                 image: image.to_owned(),
                 pull_policy: PullPolicy::IfNotPresent,
                 restarted_for: None,
+                rolled_back: None,
             },
             answers: Vec::new(),
             state: Ok(Choice::Tags(Box::new(Tags {

@@ -316,6 +316,7 @@ impl Update {
             from: container.image.clone(),
             to: tagged.ok()?.to_string(),
             restart_for: None,
+            rolls_back: None,
             is_for_once: false,
         };
         Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None })

@@ -86,6 +86,7 @@ mod tests {
             image: image.to_owned(),
             pull_policy: PullPolicy::Always,
             restarted_for: None,
+            rolled_back: None,
         };
         let observed =
             ObservedContainer { container, answers: Vec::new(), state: Ok(Choice::Ignored), link_facts: None };

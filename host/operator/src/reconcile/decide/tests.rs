@@ -37,7 +37,7 @@ fn observed(container: Container, state: Result<Choice, Problem>, before: Option
 
 fn container(image: &str, pull_policy: PullPolicy) -> Container {
     let (name, image) = ("app".to_owned(), image.to_owned());
-    Container { list: List::Containers, index: 0, name, image, pull_policy, restarted_for: None }
+    Container { list: List::Containers, index: 0, name, image, pull_policy, restarted_for: None, rolled_back: None }
 }
 
 /// What was decided about the one container: the word, then what is changed, told or in the way.

@@ -91,7 +91,15 @@ fn observed(handler: &VersioningHandler, generation: i64, containers: Vec<(Conta
 
 fn container(name: &str, image: &str, restarted_for: Option<Digest>) -> Container {
     let (name, image) = (name.to_owned(), image.to_owned());
-    Container { list: List::Containers, index: 0, name, image, pull_policy: PullPolicy::Always, restarted_for }
+    Container {
+        list: List::Containers,
+        index: 0,
+        name,
+        image,
+        pull_policy: PullPolicy::Always,
+        restarted_for,
+        rolled_back: None,
+    }
 }
 
 fn before(name: &str, image: &str, more: &Value) -> Value {
