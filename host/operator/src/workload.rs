@@ -1,7 +1,8 @@
 //! Workloads: one face for all kinds, read from shared watches and changed with guarded patches.
 //!
 //! Owns the caches of workloads and the only function that changes one. Pure parts, tested as tables: [`kind`] and [`object`], which
-//! know how the kinds differ, [`containers`], [`owner`], [`rollout`], [`restart`] and the building of the patch in [`patch`].
+//! know how the kinds differ, [`containers`], [`owner`], [`rollout`], [`restart`], [`rolled_back`] and the
+//! building of the patch in [`patch`].
 
 pub mod containers;
 pub mod kind;
@@ -10,6 +11,7 @@ pub mod owner;
 pub mod patch;
 pub mod pods;
 pub mod restart;
+pub mod rolled_back;
 pub mod rollout;
 
 use std::sync::Arc;
@@ -77,7 +79,7 @@ pub enum WorkloadError {
     /// The API server refused or could not be reached.
     #[error("cannot {verb} {kind} {namespace}/{name}")]
     Api {
-        /// `read`, `patch` or `list the pods of`.
+        /// `read`, `patch`, `list the pods of` or `delete a pod of`.
         verb: &'static str,
         /// Its kind.
         kind: WorkloadKind,

@@ -397,7 +397,7 @@ impl Update {
             from: container.image.clone(),
             to: tagged.ok()?.to_string(),
             restart_for: None,
-            takes_back: None,
+            rolls_back: None,
             is_for_once: false,
         };
         Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None, why })
@@ -405,7 +405,7 @@ impl Update {
 
     /// Whether it puts back what was there before the last one.
     pub fn is_rollback(&self) -> bool {
-        self.change.takes_back.is_some()
+        self.change.rolls_back.is_some()
     }
 }
 

@@ -209,7 +209,7 @@ fn apply(
         from: container.image.clone(),
         to: container.image.clone(),
         restart_for: Some(to.clone()),
-        takes_back: None,
+        rolls_back: None,
         is_for_once: false,
     };
     let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None, why };
