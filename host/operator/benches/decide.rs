@@ -58,6 +58,7 @@ fn bench(criterion: &mut Criterion) {
                 policy: target.plan.policy.clone(),
                 current: tagged(1, 4, 2, ""),
                 candidates: candidates.clone(),
+                first_seen: Vec::new(),
                 approved: None,
             }))),
             link_facts: None,

@@ -170,8 +170,14 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
         let candidates: Arc<[Tagged]> = [tagged("1.0.0", None), tagged("1.0.1", newer)].into();
         let (image_reference, current) = (image.parse().unwrap(), tagged("1.0.0", Some(digest('a'))));
         let policy: Policy = target.plan.policy;
-        let choice =
-            Choice::Tags(Box::new(Tags { image: image_reference, policy, current, candidates, approved: None }));
+        let choice = Choice::Tags(Box::new(Tags {
+            image: image_reference,
+            policy,
+            current,
+            candidates,
+            first_seen: Vec::new(),
+            approved: None,
+        }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
     };
@@ -192,7 +198,14 @@ fn what_is_offered_is_linked() {
         let policy = observed(container(image, PullPolicy::Always), Ok(Choice::Ignored), None).target.plan.policy;
         let candidates: Arc<[Tagged]> = [tagged("1.0.0"), tagged(newer)].into();
         let image_reference = image.parse().unwrap();
-        let tags = Tags { image: image_reference, policy, current: tagged("1.0.0"), candidates, approved: None };
+        let tags = Tags {
+            image: image_reference,
+            policy,
+            current: tagged("1.0.0"),
+            candidates,
+            first_seen: Vec::new(),
+            approved: None,
+        };
         let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
         observed.containers[0].link_facts =
             Some(LinkFacts { gitlab_project: None, source: source.map(ToOwned::to_owned) });

@@ -38,7 +38,7 @@ fn news<'a>(choice: &'a Choice, needs_approval: bool, before: Option<&ContainerS
     match choice {
         Choice::Ignored => None,
         Choice::Tags(tags) => {
-            let Tags { image, policy, current, candidates, approved: _ } = &**tags;
+            let Tags { image, policy, current, candidates, .. } = &**tags;
             let ruling = policy::decide(policy, current, candidates);
             let chosen = |index: Option<usize>| candidates.get(index?).map(|chosen| chosen.tag.as_str());
             // Of two, the one that is left to people is what they are linked to.
@@ -100,6 +100,7 @@ mod tests {
                 policy: Policy::new(Frontier::new(1).unwrap()),
                 current: tagged("1.0"),
                 candidates: candidates.iter().map(|tag| tagged(tag)).collect(),
+                first_seen: Vec::new(),
                 approved: None,
             }));
             assert_eq!(news(&choice, false, before.as_ref()), expected, "{candidates:?} {before:?}");

@@ -108,6 +108,7 @@ fn decided(case: &Case) -> Decision {
         policy,
         current: tagged(case.current),
         candidates: case.tags.split_whitespace().map(tagged).collect(),
+        first_seen: Vec::new(),
         approved: None,
     };
     let policy = validate(&handler, &RawConfig::default().check().unwrap()).unwrap().plan.policy;
@@ -354,6 +355,7 @@ fn an_answer_without_a_container_is_for_those_to_which_the_tag_is_offered() {
                     .into_iter()
                     .map(tagged)
                     .collect(),
+                first_seen: Vec::new(),
                 approved: None,
             };
             (container(name, "app:1.0.0", None), State::Tags(Box::new(tags)))
