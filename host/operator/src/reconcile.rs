@@ -147,7 +147,7 @@ async fn attempt(handler: &VersioningHandler, ctx: &Context, now: Timestamp) -> 
     if target.is_suspended {
         return Ok(Outcome::suspended(target));
     }
-    let observed = observe::observe(ctx, target).await?;
+    let observed = observe::observe(ctx, target, now).await?;
     let decision = decide::decide(observed, now);
     let announced = announce::announce(ctx, handler, decision, now).await?;
     Ok(act::act(ctx, announced, now).await)

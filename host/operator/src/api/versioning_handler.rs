@@ -520,7 +520,7 @@ pub struct ContainerStatus {
     /// Versions that failed or were taken back; at most 8. One ends when the container has a better version, or when somebody approves it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldTag>,
-    /// With `minimumAge`, when tags that could be applied were seen first; at most 32, the newest.
+    /// With `minimumAge`, when tags that could be applied were seen first, where the registry has no date; at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_seen: Vec<SeenTag>,
     /// What the tag of the container points at, as of when the container got it or this handler first looked.

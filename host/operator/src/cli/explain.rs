@@ -151,9 +151,10 @@ async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainEr
     let target = validate::validate(&handler, &config)?;
     let kind = target.workload.kind;
     let ctx = context(client, config, &target).await?;
-    let observed = observe::observe(&ctx, target).await?;
+    let now = Timestamp::now();
+    let observed = observe::observe(&ctx, target, now).await?;
     let mut explanation = Explanation::of(&observed);
-    explanation.decided(&decide::decide(observed, Timestamp::now()));
+    explanation.decided(&decide::decide(observed, now));
     if let Some(name) = &args.container {
         let known = explanation.keep(name);
         if !known.is_empty() {

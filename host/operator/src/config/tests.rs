@@ -17,6 +17,8 @@ fn defaults_hold_without_any_setting() {
     assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
     assert_eq!((config.email, config.telegram), (None, None));
+    assert_eq!((config.minimum_age, config.delay_between_updates), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(config.rollback, Rollback::Never);
 }
 
 #[test]
@@ -28,6 +30,9 @@ fn empty_means_unset() {
         raw.cache_dir = Some(PathBuf::new());
         raw.proxy = Some(String::new());
         raw.latest = Some(String::new());
+        raw.minimum_age = Some(String::new());
+        raw.delay_between_updates = Some(" ".to_owned());
+        raw.rollback = Some(String::new());
         raw.gitlab_base_url = Some(" ".to_owned());
         raw.gitlab_token = Some(Secret::new(String::new()));
         raw.gitlab_project = Some(String::new());
@@ -37,6 +42,8 @@ fn empty_means_unset() {
     assert_eq!(config.frontier, Frontier::new(1).unwrap());
     assert_eq!((config.cache_dir, config.proxy), (None, None));
     assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
+    assert_eq!((config.minimum_age, config.delay_between_updates), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(config.rollback, Rollback::Never);
 }
 
 #[test]
@@ -82,6 +89,40 @@ fn latest_preference_is_a_truth_value() {
             "LATEST_PREFERENCE (or --latest) is {given:?}, expected true, which restarts, or false, which reports"
         );
         assert_eq!(err, expected);
+    }
+}
+
+#[test]
+fn patience_is_at_most_a_year() {
+    for (given, expected) in [("0s", 0), ("72h", 259_200), ("1h30m", 5_400), ("8760h", 31_536_000)] {
+        let config = check(|raw| {
+            raw.minimum_age = Some(given.to_owned());
+            raw.delay_between_updates = Some(given.to_owned());
+        })
+        .unwrap();
+        let expected = Duration::from_secs(expected);
+        assert_eq!((config.minimum_age, config.delay_between_updates), (expected, expected), "{given}");
+    }
+    for given in ["72", "-1h", "8761h", "3d"] {
+        let age = check(|raw| raw.minimum_age = Some(given.to_owned())).unwrap_err();
+        let names = "K8SUPDATER_MINIMUM_AGE (or --minimum-age)";
+        assert_eq!(age, format!("{names} is {given:?}, expected a duration from 0s to 8760h, such as 72h"));
+        let delay = check(|raw| raw.delay_between_updates = Some(given.to_owned())).unwrap_err();
+        let names = "K8SUPDATER_DELAY_BETWEEN_UPDATES (or --delay-between-updates)";
+        assert_eq!(delay, format!("{names} is {given:?}, expected a duration from 0s to 8760h, such as 24h"));
+    }
+}
+
+#[test]
+fn rollback_is_on_failure_or_never() {
+    for (given, expected) in [("OnFailure", Rollback::OnFailure), (" Never ", Rollback::Never)] {
+        let config = check(|raw| raw.rollback = Some(given.to_owned())).unwrap();
+        assert_eq!(config.rollback, expected, "{given}");
+    }
+    for given in ["true", "onfailure", "Always"] {
+        let err = check(|raw| raw.rollback = Some(given.to_owned())).unwrap_err();
+        let expected = "expected OnFailure, which puts the image before back, or Never, which does not";
+        assert_eq!(err, format!("K8SUPDATER_ROLLBACK (or --rollback) is {given:?}, {expected}"));
     }
 }
 

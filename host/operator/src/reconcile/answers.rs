@@ -25,11 +25,19 @@ impl Target {
         self.before.containers.iter().find(|before| before.name == container)
     }
 
-    /// The tags that are skipped in `container`, now that `answers` are given.
+    /// The tags that people do not want in `container`: those that `spec.hold` lists and those that are skipped, now that `answers` are given.
     pub fn held(&self, container: &str, answers: &[Choice]) -> BTreeSet<String> {
+        let mut held = self.plan_of(container).map(|plan| plan.policy.held.clone()).unwrap_or_default();
         let skipped = self.before_of(container).map(|before| before.skipped.as_slice()).unwrap_or_default();
-        let recorded = skipped.iter().map(|skipped| skipped.tag.clone());
-        recorded.chain(tags(answers, |answer| answer == Answer::Skip).map(str::to_owned)).collect()
+        held.extend(skipped.iter().map(|skipped| skipped.tag.clone()));
+        held.extend(tags(answers, |answer| answer == Answer::Skip).map(str::to_owned));
+        held
+    }
+
+    /// The tags whose rollout in `container` failed, or that somebody took back.
+    pub fn failed(&self, container: &str) -> BTreeSet<String> {
+        let held = self.before_of(container).map(|before| before.held.as_slice()).unwrap_or_default();
+        held.iter().map(|held| held.tag.clone()).collect()
     }
 
     /// The tag that is approved in `container`, now that `answers` are given: the last one.

@@ -6,15 +6,17 @@
 mod choice;
 mod facts;
 mod problem;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::moving::RunningImage;
-use k8supdater_core::policy::{Platform, Policy, Tagged};
+use k8supdater_core::policy::{MinimumAge, Platform, Policy, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
@@ -81,13 +83,14 @@ struct Look<'a> {
     node_selector: BTreeMap<String, String>,
     /// Asked for once, and only if a tag moves.
     pods: OnceCell<Vec<Pod>>,
+    now: Timestamp,
 }
 
-/// Reads all that a decision needs.
+/// Reads all that a decision needs at `now`.
 ///
 /// # Errors
 /// [`WorkloadError`] if the workload cannot be read.
-pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, WorkloadError> {
+pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Observed, WorkloadError> {
     // A watch may lag behind what this operator wrote itself; what it wrote is in the status.
     let written = target.before.containers.iter().filter_map(|container| container.update.as_ref()?.generation).max();
     let workload = ctx.workloads.read(&target.handler.namespace, &target.workload, written).await?;
@@ -99,6 +102,7 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         pull_secrets: pull_secrets(&workload),
         node_selector: node_selector(&workload),
         pods: OnceCell::new(),
+        now,
     };
     let mut containers = containers(&workload);
     containers.retain(|container| target.is_meant(container.list, &container.name));
@@ -162,11 +166,15 @@ impl Look<'_> {
             Some(mut current) => {
                 current.digest = image.digest().cloned();
                 let tags = self.tags(plan, image, current, &inquiry).await?;
-                let tags = Tags {
-                    policy: Policy { held: self.target.held(&container.name, answers), ..tags.policy },
-                    approved: self.target.approved(&container.name, answers),
-                    ..tags
+                let policy = Policy {
+                    held: self.target.held(&container.name, answers),
+                    failed: self.target.failed(&container.name),
+                    age: self.age(),
+                    ..tags.policy
                 };
+                let tags = Tags { policy, approved: self.target.approved(&container.name, answers), ..tags };
+                let before = self.target.before_of(&container.name);
+                let tags = tags.dated(before.map(|before| before.first_seen.as_slice()).unwrap_or_default());
                 let (registries, interval) = (&self.ctx.registries, self.target.interval);
                 Choice::Tags(Box::new(tags.look_closer(registries, &inquiry, interval).await))
             }
@@ -219,7 +227,13 @@ impl Look<'_> {
         }
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        Ok(Tags { image, policy, current, candidates, approved: None, first_seen: Vec::new() })
+        Ok(Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None })
+    }
+
+    /// How old a version must be, if anybody asks for an age.
+    fn age(&self) -> Option<MinimumAge> {
+        let minimum = self.target.patience.minimum_age;
+        (!minimum.is_zero()).then_some(MinimumAge { minimum, now: self.now })
     }
 
     async fn moving(

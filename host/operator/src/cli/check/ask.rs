@@ -228,7 +228,7 @@ impl Asker {
         let listed = || listing.detail(&current.tag).and_then(|detail| detail.digest);
         current.digest = image.digest().cloned().or_else(listed);
         let (image, policy) = (image.clone(), rules.policy.clone());
-        let tags = Tags { image, policy, current, candidates, approved: None, first_seen: Vec::new() };
+        let tags = Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None };
         let Tags { image, policy, current, candidates, .. } =
             tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
         let ruling = decide(&policy, &current, &candidates);

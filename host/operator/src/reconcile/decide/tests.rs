@@ -178,8 +178,8 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
             policy,
             current,
             candidates,
-            approved: None,
             first_seen: Vec::new(),
+            approved: None,
         }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
@@ -206,8 +206,8 @@ fn what_is_offered_is_linked() {
             policy,
             current: tagged("1.0.0"),
             candidates,
-            approved: None,
             first_seen: Vec::new(),
+            approved: None,
         };
         let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
         observed.containers[0].link_facts =

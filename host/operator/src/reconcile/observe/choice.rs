@@ -9,6 +9,7 @@ use k8supdater_core::policy::{self, Policy, Tagged};
 use tracing::debug;
 
 use super::{KEPT, needed};
+use crate::api::rollout_status::SeenTag;
 use crate::failure::chain;
 use crate::registry::{Detail, Inquiry, ListError, Registries};
 
@@ -34,10 +35,10 @@ pub struct Tags {
     pub current: Tagged,
     /// All tags of the repository, as far as they are known.
     pub candidates: Arc<[Tagged]>,
+    /// When tags that could be applied were seen first, where an age is asked for and the registry has no date; for the status.
+    pub first_seen: Vec<SeenTag>,
     /// The tag that somebody has approved.
     pub approved: Option<String>,
-    /// stub
-    pub first_seen: Vec<crate::api::rollout_status::SeenTag>,
 }
 
 /// What a tag that moves points at, and what runs.

@@ -100,8 +100,8 @@ mod tests {
                 policy: Policy::new(Frontier::new(1).unwrap()),
                 current: tagged("1.0"),
                 candidates: candidates.iter().map(|tag| tagged(tag)).collect(),
-                approved: None,
                 first_seen: Vec::new(),
+                approved: None,
             }));
             assert_eq!(news(&choice, false, before.as_ref()), expected, "{candidates:?} {before:?}");
         };
