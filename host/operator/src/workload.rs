@@ -5,6 +5,7 @@
 //! building of the patch in [`patch`].
 
 pub mod containers;
+pub mod jobs;
 pub mod kind;
 pub mod object;
 pub mod owner;
@@ -79,7 +80,7 @@ pub enum WorkloadError {
     /// The API server refused or could not be reached.
     #[error("cannot {verb} {kind} {namespace}/{name}")]
     Api {
-        /// `read`, `patch`, `list the pods of` or `delete a pod of`.
+        /// `read`, `patch`, `list the pods of`, `delete a pod of` or `list the Jobs of`.
         verb: &'static str,
         /// Its kind.
         kind: WorkloadKind,

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 
 pub use complaint::{Complaint, complaint};
 
-use complaint::has_image;
+pub(super) use complaint::has_image;
 
 use super::{Workload, WorkloadError, Workloads};
 

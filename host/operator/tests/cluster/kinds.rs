@@ -12,6 +12,7 @@ use k8supdater::workload::patch::{Change, Template};
 use k8supdater::workload::pods::complaint;
 use k8supdater::workload::restart::RESTARTED_FOR;
 use k8supdater::workload::rolled_back::ROLLED_BACK;
+use k8supdater::workload::rollout::Rollout;
 use k8supdater::workload::{Workload, WorkloadError, Workloads};
 use k8supdater_testkit::{Stage, objects};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
@@ -345,4 +346,42 @@ async fn rollback_is_made_once_and_never_over_what_was_written_meanwhile() {
 
     let workload = set_image(&workloads, &read().await, old, Some(8)).await.unwrap();
     assert_eq!(workload.annotation(ROLLED_BACK), Some("app=8"));
+}
+
+#[tokio::test]
+async fn first_job_with_the_new_image_shows_what_became_of_the_update_of_a_cron_job() {
+    let stage = bare("next-job").await;
+    let (old, new, bad) = ("r.example/report:1.0.0", "r.example/report:1.0.1", "r.example/report:1.0.2-crash");
+    stage.create(&objects::cron_job("report", &[("app", new)], &json!({"suspend": true}))).await;
+    let cron_job = stage.api::<CronJob>().get("report").await.unwrap();
+    let create = async |name: &str, image: &str| {
+        let mut job = objects::job_of(&cron_job, name);
+        let spec = job.spec.as_mut().unwrap();
+        spec.template.spec.as_mut().unwrap().containers[0].image = Some(image.to_owned());
+        // Those that crash would never end, in this control plane.
+        spec.active_deadline_seconds = image.contains("crash").then_some(1);
+        stage.create(&job).await;
+    };
+    let workloads = Workloads::unwatched(stage.operator_client().await);
+    let reference = WorkloadRef { kind: WorkloadKind::CronJob, name: "report".to_owned() };
+    let workload = workloads.read(&stage.namespace, &reference, None).await.unwrap();
+    let since = Timestamp::now();
+    let becomes = async |image: &str, expected: Rollout| {
+        stage
+            .eventually(&format!("the update to {image} is {expected:?}"), async || {
+                let found = workloads.next_job(&workload, &[("app", image)], since).await;
+                equal(&found.map_err(|err| err.to_string())?.rollout, &expected)
+            })
+            .await;
+    };
+    let waits_for = "the next Job; the CronJob is suspended".to_owned();
+
+    create("yesterday", old).await;
+    becomes(old, Rollout::Finished).await;
+    becomes(new, Rollout::Progressing { waits_for }).await;
+    create("today", new).await;
+    becomes(new, Rollout::Finished).await;
+    create("broken", bad).await;
+    let message = "the Job broken failed: DeadlineExceeded: Job was active longer than specified deadline".to_owned();
+    becomes(bad, Rollout::Failed { message }).await;
 }
