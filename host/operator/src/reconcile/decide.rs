@@ -20,7 +20,9 @@ use super::offer;
 use super::progress::{self, Milestone, Seen};
 use super::validate::Target;
 use crate::api::conditions::shorten;
+use crate::api::rollout_status::WaitStatus;
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus};
+use crate::api::workload::WorkloadKind;
 use crate::failure::{Retry, chain};
 use crate::registry::Inquiry;
 use crate::workload::containers::Container;
@@ -354,6 +356,7 @@ impl Decision {
             Retry::After(wait) => wait,
         };
         let wait = self.problems.iter().map(wait).min().unwrap_or(self.target.interval);
+        let wait = if self.is_withheld() { wait.min(LONGEST_QUEUE) } else { wait };
         self.rollout_left.map_or(wait, |left| wait.min(left))
     }
 
@@ -363,6 +366,44 @@ impl Decision {
             || self.containers.iter().any(|container| {
                 container.update.as_ref().is_some_and(|update| update.phase == UpdatePhase::RollingOut)
             })
+    }
+}
+
+/// What a container waits for that could be updated if not so many others were.
+const ROLLOUT_LIMIT: &str = "RolloutLimit";
+
+/// Longest time until a handler is looked at again that waits for a slot. It is woken when it is its turn.
+const LONGEST_QUEUE: Duration = Duration::from_secs(30);
+
+impl Decision {
+    /// Whether its updates take one of the slots for rollouts. The next Job of a CronJob is not waited for.
+    pub fn needs_slot(&self) -> bool {
+        self.target.workload.kind != WorkloadKind::CronJob && !self.updates.is_empty()
+    }
+
+    /// Takes its updates back for now, because `most` rollouts are under way already.
+    pub fn withhold(&mut self, most: usize) {
+        for update in std::mem::take(&mut self.updates) {
+            let status = self.containers.iter_mut().find(|status| status.name == update.change.container);
+            let Some(status) = status else { continue };
+            let tag = match &update.change.restart_for {
+                Some(digest) => format!("{}@{digest}", update.tag),
+                None => update.tag,
+            };
+            let message = format!(
+                "{most} rollouts are under way, which is the limit (K8SUPDATER_MAX_ROLLOUTS); it begins when one of them ends"
+            );
+            status.waits = Some(WaitStatus { tag, until: None, reason: ROLLOUT_LIMIT.to_owned(), message });
+            // No trace of a change needs to be looked for.
+            if let Some(approved) = &mut status.approved {
+                approved.generation = None;
+            }
+        }
+    }
+
+    /// Whether updates were taken back.
+    pub fn is_withheld(&self) -> bool {
+        self.containers.iter().any(|status| status.waits.as_ref().is_some_and(|waits| waits.reason == ROLLOUT_LIMIT))
     }
 }
 

@@ -22,6 +22,7 @@ pub use choice::{Choice, Moving, Tags};
 pub use problem::Problem;
 
 use super::Context;
+use super::claims::Claims;
 use super::offer::LinkFacts;
 use super::validate::{Plan, PluginUse, Target};
 use crate::answer;
@@ -96,6 +97,7 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         node_selector: node_selector(&workload),
         pods: OnceCell::new(),
     };
+    let claims = Claims::of(&ctx.handlers, &target);
     let mut containers = containers(&workload);
     containers.retain(|container| target.is_meant(container.list, &container.name));
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
@@ -104,6 +106,10 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         let answers = target.answers_for(&container.name, is_alone && is_looked_after);
         let (state, inquiry) = match target.plan_of(&container.name) {
             None => (Ok(Choice::Ignored), None),
+            Some(_) if let Some(name) = claims.on(container.list, &container.name) => {
+                let handler = format!("{}/{name}", target.handler.namespace);
+                (Err(Problem::Claimed { workload: target.workload.clone(), handler }), None)
+            }
             Some(plan) => match look.container(plan, &container, &answers).await {
                 Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
