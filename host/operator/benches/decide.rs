@@ -61,6 +61,7 @@ fn bench(criterion: &mut Criterion) {
                 candidates: candidates.clone(),
                 first_seen: Vec::new(),
                 approved: None,
+                after: None,
             }))),
             link_facts: None,
         }],

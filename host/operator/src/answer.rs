@@ -45,7 +45,7 @@ use thiserror::Error;
 
 pub use parse::{as_duration, duration, one_line, parse};
 pub use remove::{RemoveError, remove};
-pub use standing::waiting;
+pub use standing::{concerns, waiting};
 pub use write::{AnswerError, Written, read, write};
 
 /// The annotation with what is approved.

@@ -109,6 +109,11 @@ pub struct RawConfig {
     #[arg(long, env = "K8SUPDATER_CONCURRENCY", value_name = "N")]
     pub concurrency: Option<String>,
 
+    /// How many rollouts may be under way at the same time, over all handlers; further updates wait until one of them ends. Rollbacks
+    /// and CronJobs do not count; 1 to 10000 [default: 10].
+    #[arg(long, env = "K8SUPDATER_MAX_ROLLOUTS", value_name = "N")]
+    pub max_rollouts: Option<String>,
+
     /// Where /livez, /readyz and /metrics are served [default: 0.0.0.0:8080].
     #[arg(long, env = "K8SUPDATER_HEALTH_ADDRESS", value_name = "ADDRESS:PORT")]
     pub health_address: Option<String>,
@@ -184,6 +189,8 @@ pub struct Config {
     pub failing_after: Duration,
     /// See [`RawConfig::concurrency`].
     pub concurrency: u16,
+    /// See [`RawConfig::max_rollouts`].
+    pub max_rollouts: usize,
     /// See [`RawConfig::health_address`].
     pub health_address: SocketAddr,
     /// See [`RawConfig::cache_dir`].
@@ -233,6 +240,7 @@ impl RawConfig {
         let project = Given::of(self.gitlab_project, "GITLAB_PROJECT_ID", "--gitlab-project");
         let failing_after = Given::of(self.failing_after, "K8SUPDATER_FAILING_AFTER", "--failing-after");
         let concurrency = Given::of(self.concurrency, "K8SUPDATER_CONCURRENCY", "--concurrency");
+        let max_rollouts = Given::of(self.max_rollouts, "K8SUPDATER_MAX_ROLLOUTS", "--max-rollouts");
         let health = Given::of(self.health_address, "K8SUPDATER_HEALTH_ADDRESS", "--health-address");
         let proxy = Given::of(self.proxy, "K8SUPDATER_PROXY", "--proxy");
         let format = Given::of(self.log_format, "K8SUPDATER_LOG_FORMAT", "--log-format");
@@ -287,6 +295,9 @@ impl RawConfig {
             concurrency: concurrency
                 .read("a whole number from 1 to 1000", |text| text.parse().ok().filter(|n| (1..=1000).contains(n)))?
                 .unwrap_or(32),
+            max_rollouts: max_rollouts
+                .read("a whole number from 1 to 10000", |text| text.parse().ok().filter(|n| (1..=10_000).contains(n)))?
+                .unwrap_or(10),
             health_address: health
                 .read("an address and a port, such as 0.0.0.0:8080", |text| text.parse().ok())?
                 .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8080))),

@@ -158,6 +158,7 @@ fn every_other_knob_turns_and_refuses_nonsense() {
         raw.watch_namespaces = Some("b, a,b".to_owned());
         raw.failing_after = Some("30s".to_owned());
         raw.concurrency = Some("4".to_owned());
+        raw.max_rollouts = Some("200".to_owned());
         raw.health_address = Some("127.0.0.1:9".to_owned());
         raw.proxy = Some("http://proxy:3128".to_owned());
         raw.log = Some("warn,k8supdater=trace".to_owned());
@@ -170,16 +171,17 @@ fn every_other_knob_turns_and_refuses_nonsense() {
     assert_eq!(config.namespace, "ops");
     assert_eq!(config.watch_namespaces, ["a", "b"]);
     assert_eq!(config.failing_after, Duration::from_secs(30));
-    assert_eq!((config.concurrency, config.health_address.port()), (4, 9));
+    assert_eq!((config.concurrency, config.max_rollouts, config.health_address.port()), (4, 200, 9));
     assert_eq!((config.log.as_str(), config.log_format), ("warn,k8supdater=trace", LogFormat::Json));
     assert_eq!(config.instance, "pod-1");
     assert_eq!((config.ca_file, config.cache_key_file), (Some("ca.pem".into()), Some("key".into())));
-    let refused: [fn(&mut RawConfig); 8] = [
+    let refused: [fn(&mut RawConfig); 9] = [
         |raw| raw.failing_after = Some("25h".to_owned()),
         |raw| raw.failing_after = Some("-1s".to_owned()),
         |raw| raw.namespace = Some("Not-A-Namespace".to_owned()),
         |raw| raw.watch_namespaces = Some("a,-b".to_owned()),
         |raw| raw.concurrency = Some("0".to_owned()),
+        |raw| raw.max_rollouts = Some("10001".to_owned()),
         |raw| raw.health_address = Some("8080".to_owned()),
         |raw| raw.proxy = Some("proxy:3128".to_owned()),
         |raw| raw.log_format = Some("xml".to_owned()),

@@ -3,10 +3,12 @@
 //! Needs the client (through the watches of workloads, and for Secrets and pods) and the registries. Fails only if there is no workload;
 //! what goes wrong with one container is a [`Problem`] of that container, and the others go on.
 
+mod after;
 mod choice;
 mod facts;
 mod problem;
 mod seen;
+mod under_way;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,19 +22,22 @@ use k8supdater_core::policy::{MinimumAge, Platform, Policy, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
+pub use after::After;
 pub use choice::{Choice, Moving, Tags};
 pub use problem::Problem;
 
 use super::Context;
+use super::claims::Claims;
 use super::offer::LinkFacts;
 use super::validate::{Plan, PluginUse, Target};
 use crate::answer;
 use crate::credentials::Wallet;
 use crate::registry::{Inquiry, ParseError, parse};
 use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
+use crate::workload::owner::{Owner, owner};
 use crate::workload::patch::Template;
-use crate::workload::pods::running;
-use crate::workload::rollout::{Rollout, rollout};
+use crate::workload::pods::{Complaint, running};
+use crate::workload::rollout::Rollout;
 use crate::workload::{Workload, WorkloadError};
 
 /// The one tag that always moves, and that is meant where there is none.
@@ -52,10 +57,10 @@ pub struct Observed {
     pub template: Template,
     /// Its containers, in the order of the pod template.
     pub containers: Vec<ObservedContainer>,
-    /// stub
-    pub owner: Option<crate::workload::owner::Owner>,
-    /// stub
-    pub complaint: Option<crate::workload::pods::Complaint>,
+    /// Who else sets the images of the workload.
+    pub owner: Option<Owner>,
+    /// What is the matter with the pods of an update that is under way, if they had to be asked.
+    pub complaint: Option<Complaint>,
     /// Whom to ask about a tag once more before it is applied, by container.
     pub inquiries: BTreeMap<String, Inquiry>,
 }
@@ -104,6 +109,7 @@ pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Ob
         pods: OnceCell::new(),
         now,
     };
+    let claims = Claims::of(&ctx.handlers, &target);
     let mut containers = containers(&workload);
     containers.retain(|container| target.is_meant(container.list, &container.name));
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
@@ -112,6 +118,10 @@ pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Ob
         let answers = target.answers_for(&container.name, is_alone && is_looked_after);
         let (state, inquiry) = match target.plan_of(&container.name) {
             None => (Ok(Choice::Ignored), None),
+            Some(_) if let Some(name) = claims.on(container.list, &container.name) => {
+                let handler = format!("{}/{name}", target.handler.namespace);
+                (Err(Problem::Claimed { workload: target.workload.clone(), handler }), None)
+            }
             Some(plan) => match look.container(plan, &container, &answers).await {
                 Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
@@ -130,10 +140,12 @@ pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Ob
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();
+    let seen: Vec<Container> = containers.iter().map(|observed| observed.container.clone()).collect();
+    let (rollout, complaint) = under_way::follow(ctx, &target, &workload, &seen, now).await?;
     Ok(Observed {
-        owner: crate::workload::owner::owner(&workload),
-        complaint: None,
-        rollout: rollout(&workload),
+        owner: owner(&workload),
+        complaint,
+        rollout,
         template: Template::of(&workload),
         containers,
         inquiries,
@@ -225,9 +237,16 @@ impl Look<'_> {
         if current.digest.is_none() {
             current.digest = listing.detail(&current.tag).and_then(|detail| detail.digest);
         }
+        if current.digest.is_none() {
+            // Whether somebody has pushed the tag again; that it is not there any more is in order.
+            let detail = self.ctx.registries.digest(inquiry, &current.tag, self.target.interval).await;
+            current.digest = detail.ok().and_then(|detail| detail.digest);
+        }
+        let after = After::of(&self.ctx.handlers, self.target, &image);
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        Ok(Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None })
+        policy.proven = after.as_ref().map(|after| after.proofs.proven(self.now));
+        Ok(Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None, after })
     }
 
     /// How old a version must be, if anybody asks for an age.
@@ -249,7 +268,8 @@ impl Look<'_> {
             None => running(self.pods().await?, &container.name),
         };
         let preference = plan.latest.preference;
-        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference };
+        let after = After::of(&self.ctx.handlers, self.target, &image);
+        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference, after };
         Ok(moving.look_up(&self.ctx.registries, inquiry, self.target.interval).await?)
     }
 
