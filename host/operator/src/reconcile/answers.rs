@@ -1,12 +1,15 @@
-//! Which answers are for which container. Pure.
+//! Which answers are for which container, and what is remembered of its tags. Pure.
 //!
 //! An answer that names its container is for that one. Another is for every container to which its tag is offered, and where a workload
 //! has but one container, for that.
 
 use std::collections::BTreeSet;
 
+use k8supdater_core::image::ImageReference;
+
 use super::validate::Target;
 use crate::answer::{Answer, Choice};
+use crate::api::rollout_status::SeenTag;
 use crate::api::versioning_handler::ContainerStatus;
 
 impl Target {
@@ -34,10 +37,24 @@ impl Target {
         held
     }
 
-    /// The tags whose rollout in `container` failed, or that somebody took back.
-    pub fn failed(&self, container: &str) -> BTreeSet<String> {
-        let held = self.before_of(container).map(|before| before.held.as_slice()).unwrap_or_default();
+    /// The tags of the repository of `image` whose rollout in `container` failed, or that somebody took back.
+    pub fn failed(&self, container: &str, image: &ImageReference) -> BTreeSet<String> {
+        let held = self.before_with(container, image).map(|before| before.held.as_slice()).unwrap_or_default();
         held.iter().map(|held| held.tag.clone()).collect()
+    }
+
+    /// When tags of the repository of `image` were seen first, as far as it was written down for `container`.
+    pub fn first_seen(&self, container: &str, image: &ImageReference) -> &[SeenTag] {
+        self.before_with(container, image).map(|before| before.first_seen.as_slice()).unwrap_or_default()
+    }
+
+    /// What was known of `container`, if it had an image of the same repository as `image` then: in another one the same tag names something
+    /// else.
+    fn before_with(&self, container: &str, image: &ImageReference) -> Option<&ContainerStatus> {
+        let is_same = |before: &&ContainerStatus| {
+            before.image.parse().is_ok_and(|before: ImageReference| before.is_of_same_repository(image))
+        };
+        self.before_of(container).filter(is_same)
     }
 
     /// The tag that is approved in `container`, now that `answers` are given: the last one.

@@ -180,13 +180,13 @@ impl Look<'_> {
                 let tags = self.tags(plan, image, current, &inquiry).await?;
                 let policy = Policy {
                     held: self.target.held(&container.name, answers),
-                    failed: self.target.failed(&container.name),
+                    failed: self.target.failed(&container.name, &tags.image),
                     age: self.age(),
                     ..tags.policy
                 };
                 let tags = Tags { policy, approved: self.target.approved(&container.name, answers), ..tags };
-                let before = self.target.before_of(&container.name);
-                let tags = tags.dated(before.map(|before| before.first_seen.as_slice()).unwrap_or_default());
+                let known = self.target.first_seen(&container.name, &tags.image);
+                let tags = tags.dated(known);
                 let (registries, interval) = (&self.ctx.registries, self.target.interval);
                 Choice::Tags(Box::new(tags.look_closer(registries, &inquiry, interval).await))
             }

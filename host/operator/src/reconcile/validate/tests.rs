@@ -230,6 +230,29 @@ fn tags_on_hold_are_those_of_the_container_if_it_lists_any() {
 }
 
 #[test]
+fn what_is_remembered_of_tags_is_of_one_repository() {
+    let time = "2026-01-02T03:04:05Z";
+    let mut handler = handler(json!({}));
+    let before = json!({"containers": [{
+        "name": "web", "image": "app:1.4.2", "decision": "None",
+        "held": [{"tag": "1.4.3", "reason": "RolloutFailed", "message": "it crashed", "at": time}],
+        "firstSeen": [{"tag": "1.4.4", "at": time}],
+    }]});
+    handler.status = serde_json::from_value(before).unwrap();
+    let target = validate(&handler, &RawConfig::default().check().unwrap()).unwrap();
+    let check = |container: &str, image: &str, is_known: bool| {
+        let image = image.parse().unwrap();
+        let (failed, seen) = (target.failed(container, &image), target.first_seen(container, &image));
+        assert_eq!(failed.contains("1.4.3"), is_known, "{container} {image}");
+        assert_eq!(seen.iter().any(|seen| seen.tag == "1.4.4"), is_known, "{container} {image}");
+    };
+    check("web", "docker.io/library/app:1.4.1", true);
+    check("web", "team/app:1.4.2", false);
+    check("web", "registry.example.com/library/app:1.4.2", false);
+    check("db", "app:1.4.2", false);
+}
+
+#[test]
 fn what_is_wrong_about_pace_is_named_with_its_place() {
     let check = |spec: serde_json::Value, expected: &str| {
         let shown = spec.to_string();
