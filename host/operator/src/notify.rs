@@ -292,7 +292,8 @@ const ATTEMPTS: u32 = 5;
 /// Tells that `handler` is gone, as far as that is possible: there is no status left that could remember to try again.
 pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
     ctx.forget(&handler.uid().unwrap_or_default());
-    let notice = Standing::of(handler, Duration::ZERO, Timestamp::now()).deleted(Timestamp::now());
+    let now = Timestamp::now();
+    let Some(notice) = Standing::of(handler, Duration::ZERO, now).deleted(now) else { return };
     let (channels, _) = ctx.channels(handler);
     for channel in channels.into_iter().filter(|channel| channel.filter.lets_through(&notice)) {
         let message = Message::of(&notice, notice.fingerprint().to_string());
