@@ -1,4 +1,4 @@
-//! Answers: what people say to what is offered to them. Approve it, skip it, or ask again later.
+//! Answers: what people say to what is offered to them. Approve it, skip it, or ask again later; or take back what was applied.
 //!
 //! An answer is an annotation on the VersioningHandler, so that everybody who may change the object can give one, with `kubectl annotate`,
 //! `k8supdater approve` or a button in a chat, and so that no answer depends on a process that runs:
@@ -7,6 +7,7 @@
 //! k8supdater.dev/approve: app=1.4.3              [CONTAINER=]TAG, separated by commas
 //! k8supdater.dev/skip: 2.0.0                     without a container: whatever container that tag is offered to
 //! k8supdater.dev/snooze: app=latest@sha256:… 3d  TAG and a time, which is 24h where there is none
+//! k8supdater.dev/rollback: app=1.4.3             what the last update has applied
 //! k8supdater.dev/by: ada                         who says so
 //! ```
 //!
@@ -32,6 +33,7 @@
 mod parse;
 mod remove;
 mod standing;
+mod taking_back;
 mod write;
 
 use std::collections::BTreeSet;
@@ -46,6 +48,7 @@ use thiserror::Error;
 pub use parse::{as_duration, duration, one_line, parse};
 pub use remove::{RemoveError, remove};
 pub use standing::{concerns, waiting};
+pub use taking_back::{Reversible, reversible};
 pub use write::{AnswerError, Written, read, write};
 
 /// The annotation with what is approved.
@@ -136,7 +139,7 @@ impl Answer {
         }
     }
 
-    /// What was done, in one word: `approved`, `skipped`, `snoozed`.
+    /// What was done, in one or two words: `approved`, `skipped`, `snoozed`, `taken back`.
     pub fn participle(self) -> &'static str {
         match self {
             Self::Approve => "approved",
@@ -169,6 +172,11 @@ impl Choice {
             return Err(NoOffer);
         }
         Ok(Self { container: container.map(str::to_owned), tag: tag.to_owned(), answer })
+    }
+
+    /// Whether it is given for the container of `other`, too.
+    fn is_for(&self, other: &Self) -> bool {
+        self.container.is_none() || self.container == other.container
     }
 
     /// What it is about, without what is said to that: `[CONTAINER=]TAG`.

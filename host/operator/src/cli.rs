@@ -46,6 +46,8 @@ pub enum Command {
     Skip(answer::SkipArgs),
     /// Has nobody reminded of what a handler offers for a while.
     Snooze(answer::SnoozeArgs),
+    /// Takes the last update of a container back: the image before runs again, and what was taken back is held until there is a better version.
+    Rollback(answer::RollbackArgs),
     /// Lists the last updates of a handler: what, when, by whom, and what came of it.
     History(history::HistoryArgs),
 }

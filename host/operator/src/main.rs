@@ -36,6 +36,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Approve(args)) => return Ok(cli::answer::approve(&args)?),
         Some(Command::Skip(args)) => return Ok(cli::answer::skip(&args)?),
         Some(Command::Snooze(args)) => return Ok(cli::answer::snooze(&args)?),
+        Some(Command::Rollback(args)) => return Ok(cli::answer::rollback(&args)?),
         Some(Command::History(args)) => cli::history::run(args)?,
         None => {
             let config = cli.operator.check()?;

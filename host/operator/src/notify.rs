@@ -297,7 +297,8 @@ pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
     if fleet::owner(&handler.metadata).is_some() {
         return;
     }
-    let notice = Standing::of(handler, Duration::ZERO, Timestamp::now()).deleted(Timestamp::now());
+    let now = Timestamp::now();
+    let Some(notice) = Standing::of(handler, Duration::ZERO, now).deleted(now) else { return };
     let (channels, _) = ctx.channels(handler);
     for channel in channels.into_iter().filter(|channel| channel.filter.lets_through(&notice)) {
         let message = Message::of(&notice, notice.fingerprint().to_string());

@@ -131,13 +131,17 @@ mod tests {
     use super::super::{Kind, Level, Notice};
     use super::*;
 
+    fn offered(to: &str) -> Notice {
+        Notice { is_approvable: true, ..available(to) }
+    }
+
     fn message(notice: &Notice, key: &str) -> Message {
         Message::of(notice, key.to_owned())
     }
 
     #[test]
     fn one_is_itself_and_none_is_none() {
-        let one = message(&available("2.0"), "a");
+        let one = message(&offered("2.0"), "a");
         assert_eq!(digest(&[]), None);
         assert_eq!(digest(std::slice::from_ref(&one)), Some(one));
     }
@@ -146,7 +150,7 @@ mod tests {
     fn several_are_summed_up() {
         let failed = Notice { container: some("app"), detail: some("no room"), ..notice(Kind::RolloutFailed) };
         let messages = [
-            message(&available("2.0"), "a"),
+            message(&offered("2.0"), "a"),
             message(&failed, "b"),
             message(&Notice { to: some("3.0"), ..notice(Kind::Updated) }, "c"),
         ];
@@ -155,11 +159,10 @@ mod tests {
         assert_eq!(found.title, "team-a/web: 3 notices, among them: rollout of the image failed");
         assert_eq!(
             found.text,
-            "3 notices. (1) nginx 1.0 → 2.0 is available. Run: kubectl --namespace team-a set image deployment/web \
-             app=docker.io/library/nginx:2.0 (2) rollout of the image failed. Run: kubectl --namespace team-a describe \
-             deployment/web (3) the image 3.0 is being rolled out."
+            "3 notices. (1) nginx 1.0 → 2.0 is available. Run: k8supdater approve team-a/web app=2.0 (2) rollout of the image \
+             failed. Run: kubectl --namespace team-a describe deployment/web (3) the image 3.0 is being rolled out."
         );
-        assert_eq!((found.command.as_str(), &found.to, &found.workload), ("", &None, &available("2.0").workload));
+        assert_eq!((found.command.as_str(), &found.to, &found.workload), ("", &None, &offered("2.0").workload));
         let keys = |order: [usize; 3]| digest(&order.map(|index| messages[index].clone())).unwrap().key;
         assert_eq!(found.key, keys([0, 1, 2]));
         assert_ne!(found.key, keys([1, 0, 2]));
@@ -177,13 +180,13 @@ mod tests {
             |handler: &Handler, notice: Notice, key: &str| message(&Notice { handler: handler.clone(), ..notice }, key);
         let failed = || Notice { image: some("docker.io/library/nginx"), ..notice(Kind::RolloutFailed) };
         let messages =
-            [of(&team, available("2.0"), "a"), of(&shop, failed(), "b"), of(&team, notice(Kind::CheckRecovered), "c")];
+            [of(&team, offered("2.0"), "a"), of(&shop, failed(), "b"), of(&team, notice(Kind::CheckRecovered), "c")];
         let found = digest(&messages).unwrap();
         assert_eq!(found.title, "3 notices about 2 handlers, among them: shop/web: rollout of nginx failed");
         assert_eq!(
             found.text,
-            "3 notices about 2 handlers. (1) team-a/web: nginx 1.0 → 2.0 is available. Run: kubectl --namespace team-a set \
-             image deployment/web app=docker.io/library/nginx:2.0 (2) shop/web: rollout of nginx failed. Run: kubectl \
+            "3 notices about 2 handlers. (1) team-a/web: nginx 1.0 → 2.0 is available. Run: k8supdater approve \
+             team-a/web app=2.0 (2) shop/web: rollout of nginx failed. Run: kubectl \
              --namespace shop describe deployment/web (3) team-a/web: check works again."
         );
         assert_eq!(
@@ -191,18 +194,18 @@ mod tests {
             (Kind::RolloutFailed, Level::Critical, &handler("", "", ""))
         );
         // What is named alike in two namespaces is not the same; an image is.
-        let alike = digest(&[of(&team, available("2.0"), "a"), of(&shop, available("2.0"), "b")]).unwrap();
-        assert_eq!((&alike.workload, &alike.container, &alike.image), (&None, &None, &available("2.0").image));
+        let alike = digest(&[of(&team, offered("2.0"), "a"), of(&shop, offered("2.0"), "b")]).unwrap();
+        assert_eq!((&alike.workload, &alike.container, &alike.image), (&None, &None, &offered("2.0").image));
         // To people it is one handler, although it was created again.
-        let again = digest(&[of(&team, available("2.0"), "a"), of(&handler("team-a", "web", "3"), failed(), "b")]);
+        let again = digest(&[of(&team, offered("2.0"), "a"), of(&handler("team-a", "web", "3"), failed(), "b")]);
         let again = again.unwrap();
         assert_eq!(again.title, "team-a/web: 2 notices, among them: rollout of nginx failed");
-        assert_eq!((again.handler, again.workload), (team, available("2.0").workload));
+        assert_eq!((again.handler, again.workload), (team, offered("2.0").workload));
     }
 
     #[test]
     fn many_are_counted() {
-        let many: Vec<Message> = (0..25).map(|index| message(&available("2.0"), &index.to_string())).collect();
+        let many: Vec<Message> = (0..25).map(|index| message(&offered("2.0"), &index.to_string())).collect();
         let found = digest(&many).unwrap();
         assert!(found.text.contains("25 notices.") && found.text.chars().count() <= LONGEST_TEXT, "{}", found.text);
         assert_eq!(found.to, some("2.0"));

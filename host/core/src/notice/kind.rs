@@ -28,6 +28,12 @@ pub enum Kind {
     RolloutFinished,
     /// The pods do not come up.
     RolloutFailed,
+    /// An update was taken back, and all pods run the image before again.
+    RolledBack,
+    /// An update was taken back, and the pods of the image before do not come up either.
+    RollbackFailed,
+    /// A tag that is a version points at another image than before: somebody has pushed it again.
+    TagMoved,
     /// What is newer is not known.
     CheckFailing,
     /// It is known again.
@@ -40,7 +46,8 @@ pub enum Kind {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "unknown kind {0:?}, expected one of: handler-created, handler-resumed, handler-changed, handler-deleted, update-available, \
-     updated, restarted, rollout-finished, rollout-failed, check-failing, check-recovered, plugin-failing"
+     updated, restarted, rollout-finished, rollout-failed, rolled-back, rollback-failed, tag-moved, check-failing, check-recovered, \
+     plugin-failing"
 )]
 pub struct UnknownKind(pub String);
 
@@ -50,13 +57,14 @@ pub(super) enum Concern {
     Handler,
     Version,
     Rollout,
+    Tag,
     Check,
     Plugin,
 }
 
 impl Kind {
     /// All of them, in the order of the interface `notifier`.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::HandlerCreated,
         Self::HandlerResumed,
         Self::HandlerChanged,
@@ -66,6 +74,9 @@ impl Kind {
         Self::Restarted,
         Self::RolloutFinished,
         Self::RolloutFailed,
+        Self::RolledBack,
+        Self::RollbackFailed,
+        Self::TagMoved,
         Self::CheckFailing,
         Self::CheckRecovered,
         Self::PluginFailing,
@@ -83,13 +94,20 @@ impl Kind {
             Self::Restarted => "restarted",
             Self::RolloutFinished => "rollout-finished",
             Self::RolloutFailed => "rollout-failed",
+            Self::RolledBack => "rolled-back",
+            Self::RollbackFailed => "rollback-failed",
+            Self::TagMoved => "tag-moved",
             Self::CheckFailing => "check-failing",
             Self::CheckRecovered => "check-recovered",
             Self::PluginFailing => "plugin-failing",
         }
     }
 
-    /// How much it matters as a rule.
+    /// How much it matters, as far as the kind tells.
+    ///
+    /// A rollback that somebody asked for is as any other change that went well. One that nobody asked for is told as an
+    /// [error](Level::Error) by whoever knows that. Neither stands: the workload runs what it ran before, and what is better than the version
+    /// that failed is applied by itself, so that there is nothing of which people would have to be reminded.
     pub fn level(self) -> Level {
         match self {
             Self::HandlerResumed | Self::HandlerChanged => Level::Debug,
@@ -98,10 +116,11 @@ impl Kind {
             | Self::Updated
             | Self::Restarted
             | Self::RolloutFinished
+            | Self::RolledBack
             | Self::CheckRecovered => Level::Info,
             Self::UpdateAvailable => Level::Warning,
-            Self::CheckFailing | Self::PluginFailing => Level::Error,
-            Self::RolloutFailed => Level::Critical,
+            Self::TagMoved | Self::CheckFailing | Self::PluginFailing => Level::Error,
+            Self::RolloutFailed | Self::RollbackFailed => Level::Critical,
         }
     }
 
@@ -109,7 +128,12 @@ impl Kind {
     /// have happened, which stays true.
     pub fn is_standing(self) -> bool {
         match self {
-            Self::UpdateAvailable | Self::RolloutFailed | Self::CheckFailing | Self::PluginFailing => true,
+            Self::UpdateAvailable
+            | Self::RolloutFailed
+            | Self::RollbackFailed
+            | Self::TagMoved
+            | Self::CheckFailing
+            | Self::PluginFailing => true,
             Self::HandlerCreated
             | Self::HandlerResumed
             | Self::HandlerChanged
@@ -117,6 +141,7 @@ impl Kind {
             | Self::Updated
             | Self::Restarted
             | Self::RolloutFinished
+            | Self::RolledBack
             | Self::CheckRecovered => false,
         }
     }
@@ -127,7 +152,13 @@ impl Kind {
                 Concern::Handler
             }
             Self::UpdateAvailable => Concern::Version,
-            Self::Updated | Self::Restarted | Self::RolloutFinished | Self::RolloutFailed => Concern::Rollout,
+            Self::Updated
+            | Self::Restarted
+            | Self::RolloutFinished
+            | Self::RolloutFailed
+            | Self::RolledBack
+            | Self::RollbackFailed => Concern::Rollout,
+            Self::TagMoved => Concern::Tag,
             Self::CheckFailing | Self::CheckRecovered => Concern::Check,
             Self::PluginFailing => Concern::Plugin,
         }
@@ -160,7 +191,10 @@ mod tests {
             assert!(interface.contains(&format!("`{kind}`")), "{kind}");
             assert!(UnknownKind(String::new()).to_string().contains(kind.as_str()), "{kind}");
         }
-        let documented = interface.lines().skip_while(|line| !line.contains("`handler-created`")).take(2);
+        let documented = interface
+            .lines()
+            .skip_while(|line| !line.contains("`handler-created`"))
+            .take_while(|line| line.contains('`'));
         let words: usize = documented.map(|line| line.matches('`').count() / 2).sum();
         assert_eq!(words, Kind::ALL.len(), "the interface documents another number of kinds");
         for wrong in ["", "Updated", "update_available"] {

@@ -9,8 +9,8 @@
 //! 5. The outbox is written down again, and asked again.
 //!
 //! # What it guarantees
-//! Of notices with the same concern (versions, rollouts, checks, the handler itself, a plugin), for the same container and plugin, the
-//! *last word* is the one that was told or waits to be told last.
+//! Of notices with the same concern (versions, rollouts, tags that move, checks, the handler itself, a plugin), for the same container and
+//! plugin, the *last word* is the one that was told or waits to be told last.
 //!
 //! - **Nothing twice without a reason.** What is the last word already is not told again; after another word it is, and so it is after
 //!   [`Outbox::forget`]. A reminder is a reason, and says that it is one.

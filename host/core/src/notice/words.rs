@@ -25,6 +25,11 @@ impl Notice {
             Kind::RolloutFinished if self.is_for_later => format!("{image} {change} is applied"),
             Kind::RolloutFinished => format!("{image} {change} is rolled out"),
             Kind::RolloutFailed => format!("rollout of {image} {change} failed"),
+            Kind::RolledBack => format!("{image}{} was taken back, {} runs again", self.taken_back(), self.put_back()),
+            Kind::RollbackFailed => {
+                format!("{image}{} was taken back, but {} does not run either", self.taken_back(), self.put_back())
+            }
+            Kind::TagMoved => format!("{image} {change} was pushed again"),
             Kind::CheckFailing => format!("check fails{}", self.class()),
             Kind::CheckRecovered => "check works again".to_owned(),
             Kind::PluginFailing => {
@@ -74,6 +79,25 @@ impl Notice {
             }
             Kind::RolloutFinished => format!("{place} runs the update, in all pods: {} {change}", self.full_image()),
             Kind::RolloutFailed => format!("The update of {place} does not come up: {} {change}", self.full_image()),
+            Kind::RolledBack => format!(
+                "{place} runs {} again: {}{} was taken back",
+                self.put_back(),
+                self.full_image(),
+                self.taken_back()
+            ),
+            Kind::RollbackFailed => format!(
+                "{place} does not come up: {}{} was taken back, and the rollout of {}, which was put back, does not finish either",
+                self.full_image(),
+                self.taken_back(),
+                self.put_back()
+            ),
+            Kind::TagMoved => format!(
+                "The tag {} of {}, which {place} runs, was pushed again although it is a version: it pointed at {} and points at {} now",
+                self.from.as_deref().map_or("in use", tag_of),
+                self.full_image(),
+                digest_of(self.from.as_deref()),
+                digest_of(self.to.as_deref())
+            ),
             Kind::CheckFailing => format!("What is newer for {place} is not known{}", self.class()),
             Kind::CheckRecovered => format!("What is newer for {place} is known again"),
             Kind::PluginFailing => {
@@ -97,13 +121,29 @@ impl Notice {
                 "It keeps the images that it has; to have it updated again, create a handler for it."
             }
             Kind::UpdateAvailable if self.is_approvable => "It is applied as soon as somebody approves it.",
-            Kind::UpdateAvailable | Kind::RolloutFailed if has_command => "",
+            Kind::RolloutFailed if has_command => "",
             Kind::UpdateAvailable if self.is_about_moved_tag() => {
                 "It is pulled when a new pod starts, if the pull policy is Always."
             }
-            Kind::UpdateAvailable => "To take it, set the image of the workload yourself.",
+            Kind::UpdateAvailable => "To take it, change the image where the workload is defined.",
             Kind::Updated | Kind::Restarted => "The rollout goes on by itself, and its end is told.",
             Kind::RolloutFailed => "Look at the pods of the workload to see why.",
+            Kind::RolledBack if has_command => {
+                "What was taken back is held until there is a better version, which is applied by itself. It is tried again as soon as somebody \
+                 approves it."
+            }
+            Kind::RolledBack => {
+                "What was taken back is held until there is a better version, which is applied by itself. There is nothing to do."
+            }
+            Kind::RollbackFailed if has_command => "Nothing more is done by itself.",
+            Kind::RollbackFailed => "Nothing more is done by itself. Look at the pods of the workload to see why.",
+            Kind::TagMoved if has_command => {
+                "Nothing is done about it, but whoever pulls the tag gets the other image. Find out who has pushed it; if that is in order, \
+                 approve it."
+            }
+            Kind::TagMoved => {
+                "Nothing is done about it, but whoever pulls the tag gets the other image. Find out who has pushed it."
+            }
             Kind::CheckFailing => "It is tried again by itself, and until it works nothing is updated.",
             Kind::PluginFailing => "Until it works, nothing that needs it is updated.",
         }
@@ -142,13 +182,22 @@ impl Notice {
 
     /// From where to where; the tag once if it stays the same.
     fn change(&self) -> String {
-        let tag = |text: &str| text.split_once('@').map_or(text, |(tag, _)| tag).to_owned();
         match (self.from.as_deref(), self.to.as_deref()) {
-            (Some(from), Some(to)) if tag(from) == tag(to) => shown(to),
+            (Some(from), Some(to)) if tag_of(from) == tag_of(to) => shown(to),
             (Some(from), Some(to)) => format!("{} → {}", shown(from), shown(to)),
             (Some(one), None) | (None, Some(one)) => shown(one),
             (None, None) => String::new(),
         }
+    }
+
+    /// What was taken back, after a space; nothing if that is not known.
+    fn taken_back(&self) -> String {
+        self.from.as_deref().map(|from| format!(" {}", shown(from))).unwrap_or_default()
+    }
+
+    /// What was put back in its place.
+    fn put_back(&self) -> String {
+        self.to.as_deref().map_or_else(|| "the image before".to_owned(), shown)
     }
 
     fn full_image(&self) -> &str {
@@ -168,9 +217,19 @@ impl Notice {
 
     /// What a moved tag points at.
     fn digest(&self) -> String {
-        let digest = self.to.as_deref().and_then(|to| to.split_once('@')).map(|(_, digest)| digest);
-        digest.map_or_else(|| "another image".to_owned(), short_digest)
+        digest_of(self.to.as_deref())
     }
+}
+
+/// The tag of a tag and perhaps a digest.
+fn tag_of(text: &str) -> &str {
+    text.split_once('@').map_or(text, |(tag, _)| tag)
+}
+
+/// The digest of a tag and a digest, as people read it.
+fn digest_of(text: Option<&str>) -> String {
+    let digest = text.and_then(|text| text.split_once('@')).map(|(_, digest)| digest);
+    digest.map_or_else(|| "another image".to_owned(), short_digest)
 }
 
 /// A tag, or a tag and a digest, as people read it.

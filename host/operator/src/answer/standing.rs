@@ -3,9 +3,14 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::taking_back::reversible;
 use super::{Answer, Choice, parse};
 use crate::api::VersioningHandler;
-use crate::api::versioning_handler::{ContainerStatus, UpdateStatus};
+use crate::api::pace::Mode;
+use crate::api::versioning_handler::ContainerStatus;
+
+/// Who takes an update back by itself.
+const OPERATOR: &str = "k8supdater";
 
 /// How an offer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +29,34 @@ pub(super) enum Standing {
         /// What is, as `CONTAINER=TAG`.
         offered: Vec<String>,
     },
+    /// It is known, but the answer would come to nothing.
+    Impossible {
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// How what `choice` is about stands in `handler`.
 ///
-/// A snooze is no last word: after it an approval and a skip are as good as before.
+/// A snooze is no last word: after it an approval and a skip are as good as before. Beside what is offered, what is held may be approved, and
+/// a tag that was pushed again; what the last update has applied may be taken back.
 pub(super) fn standing(handler: &VersioningHandler, choice: &Choice, now: Timestamp) -> Standing {
     if let Some(answered) = pending(handler, choice) {
         return answered;
+    }
+    if choice.answer == Answer::RollBack {
+        return taking_back(handler, choice);
     }
     let containers = handler.status.as_ref().map(|status| status.containers.as_slice()).unwrap_or_default();
     let meant = || containers.iter().filter(|container| is_meant(choice, container));
     // If the tag is offered to several containers, one that waits is enough to answer.
     let waiting =
-        meant().any(|container| is_offered(container, &choice.tag) && recorded(container, choice, now).is_none());
+        meant().any(|container| may_be_answered(container, choice) && recorded(container, choice, now).is_none());
     if waiting {
-        return Standing::Offered;
+        return match why_not_approved(handler, choice, meant()) {
+            Some(why) => Standing::Impossible { why },
+            None => Standing::Offered,
+        };
     }
     if let Some(answered) = meant().find_map(|container| recorded(container, choice, now)) {
         return answered;
@@ -55,7 +72,7 @@ pub(super) fn standing(handler: &VersioningHandler, choice: &Choice, now: Timest
 pub fn concerns(handler: &VersioningHandler, choice: &Choice, now: Timestamp) -> bool {
     match standing(handler, choice, now) {
         Standing::Offered | Standing::Answered { .. } => true,
-        Standing::NotOffered { .. } => false,
+        Standing::NotOffered { .. } | Standing::Impossible { .. } => false,
     }
 }
 
@@ -75,6 +92,68 @@ fn is_meant(choice: &Choice, container: &ContainerStatus) -> bool {
 
 fn is_offered(container: &ContainerStatus, tag: &str) -> bool {
     container.reported.as_deref() == Some(tag)
+}
+
+fn is_held(container: &ContainerStatus, tag: &str) -> bool {
+    container.held.iter().any(|held| held.tag == tag)
+}
+
+/// Whether that is the tag of the container, as it was pushed again.
+fn is_moved(container: &ContainerStatus, tag: &str) -> bool {
+    let digest = tag.split_once('@').map(|(_, digest)| digest);
+    digest.is_some() && container.moved_to.as_deref() == digest
+}
+
+fn may_be_answered(container: &ContainerStatus, choice: &Choice) -> bool {
+    let tag = &choice.tag;
+    let may_be_approved = || is_held(container, tag) || is_moved(container, tag);
+    is_offered(container, tag) || choice.answer == Answer::Approve && may_be_approved()
+}
+
+/// Why an approval would come to nothing. That a tag was pushed again can be accepted whoever changes the workload.
+fn why_not_approved<'a>(
+    handler: &VersioningHandler,
+    choice: &Choice,
+    mut meant: impl Iterator<Item = &'a ContainerStatus>,
+) -> Option<String> {
+    let mode = handler.status.as_ref()?.mode.filter(|_| choice.answer == Answer::Approve)?;
+    if meant.any(|container| is_moved(container, &choice.tag)) {
+        return None;
+    }
+    match mode {
+        Mode::Update => None,
+        Mode::Notify => Some("the workload is not changed here, with the mode Notify".to_owned()),
+        Mode::Preview => Some("nothing is changed with the mode Preview".to_owned()),
+    }
+}
+
+/// How what the last update has applied stands, which somebody wants to be taken back.
+fn taking_back(handler: &VersioningHandler, choice: &Choice) -> Standing {
+    let all = reversible(handler);
+    let can_be = |(_, judged): &(String, Result<_, String>)| {
+        judged.as_ref().is_ok_and(|it: &super::Reversible| it.choice.tag == choice.tag && choice.is_for(&it.choice))
+    };
+    if all.iter().any(can_be) {
+        return Standing::Offered;
+    }
+    let containers = handler.status.as_ref().map(|status| status.containers.as_slice()).unwrap_or_default();
+    let meant = || containers.iter().filter(|container| is_meant(choice, container));
+    let update = meant().filter_map(|container| container.update.as_ref()).find(|update| update.is_to(&choice.tag));
+    if let Some(rollback) = update.filter(|update| update.is_rolled_back()).and_then(|update| update.rollback.as_ref())
+    {
+        let by = rollback.by.clone().unwrap_or_else(|| OPERATOR.to_owned());
+        return Standing::Answered { by, answer: Answer::RollBack };
+    }
+    let why = meant().find_map(|container| {
+        let (_, judged) = all.iter().find(|(name, _)| *name == container.name)?;
+        Some(match judged {
+            Ok(it) => format!("the last update was {} → {}, and only that can be taken back", it.to, it.from),
+            Err(why) => why.clone(),
+        })
+    });
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    let no_container = || format!("there is no such container, expected one of: {}", names.join(", "));
+    Standing::Impossible { why: why.unwrap_or_else(no_container) }
 }
 
 /// The answer that stands in an annotation.
@@ -106,27 +185,16 @@ fn recorded(container: &ContainerStatus, choice: &Choice, now: Timestamp) -> Opt
             return answered(&snoozed.by, Answer::Snooze(left));
         }
     }
-    // Applied already, and offered no more.
-    let update = container.update.as_ref().filter(|update| update.is_to(tag) && !is_offered(container, tag))?;
+    // Applied already, and neither offered nor held.
+    let update = container.update.as_ref().filter(|update| update.is_to(tag) && !may_be_answered(container, choice))?;
     answered(update.approved_by.as_ref()?, Answer::Approve)
 }
 
-/// Whether there is nothing more to say, with `answer`, once `given` was said.
+/// Whether there is nothing more to say, with `answer`, once `given` was said. What is taken back was approved, if anybody had to do that.
 fn is_final(given: Answer, answer: Answer) -> bool {
     match given {
-        Answer::Approve | Answer::Skip => true,
+        Answer::Approve | Answer::Skip => answer != Answer::RollBack,
         Answer::Snooze(_) => matches!(answer, Answer::Snooze(_)),
         Answer::RollBack => answer == Answer::RollBack,
-    }
-}
-
-impl UpdateStatus {
-    /// Whether this is an update to what was offered as `tag`.
-    pub fn is_to(&self, tag: &str) -> bool {
-        match tag.split_once('@') {
-            // The image after says which tag; of a restart only the digest tells what it was for.
-            Some((_, digest)) => self.digest.as_deref() == Some(digest),
-            None => self.to.parse().is_ok_and(|to: k8supdater_core::image::ImageReference| to.tag() == Some(tag)),
-        }
     }
 }

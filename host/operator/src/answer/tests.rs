@@ -122,12 +122,17 @@ fn handler(annotations: &Value, containers: &Value) -> VersioningHandler {
 
 /// How `offer` stands: `offered`, `approve by ada`, or what is offered instead.
 fn stands(annotations: &Value, containers: &Value, offer: &str, answer: Answer) -> String {
+    stands_in(&handler(annotations, containers), offer, answer)
+}
+
+fn stands_in(handler: &VersioningHandler, offer: &str, answer: Answer) -> String {
     let choice = Choice::new(offer, answer).unwrap();
     let now = Timestamp::from_second(1_000).unwrap();
-    match standing(&handler(annotations, containers), &choice, now) {
+    match standing(handler, &choice, now) {
         Standing::Offered => "offered".to_owned(),
         Standing::Answered { by, answer } => format!("{} by {by}", answer.participle()),
         Standing::NotOffered { offered } => offered.join(" "),
+        Standing::Impossible { why } => why,
     }
 }
 
@@ -201,4 +206,88 @@ fn what_is_offered_to_several_containers_is_offered_as_long_as_one_waits() {
     }});
     let containers = json!([container("app", None, &update)]);
     assert_eq!(stands(&json!({}), &containers, &moved, Answer::Skip), "approved by ada");
+}
+
+#[test]
+fn what_the_last_update_has_applied_can_be_taken_back_once() {
+    let update = |phase: &str, more: &Value| {
+        let mut update = json!({"from": "app:1.0", "to": "app:1.1", "phase": phase, "started": "1970-01-01T00:00:00Z"});
+        update.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"image": "app:1.1", "update": update})
+    };
+    let check = |status: &Value, expected: &str| {
+        let containers = json!([container("app", None, status), container("db", None, &json!({}))]);
+        for offer in ["app=1.1", "1.1"] {
+            let found = stands(&json!({}), &containers, offer, Answer::RollBack);
+            assert!(found.contains(expected), "{found:?} instead of {expected:?}: {status}");
+        }
+    };
+    let by = |by: Option<&str>| json!({"rollback": {"started": "1970-01-01T00:00:10Z", "by": by}});
+    for phase in ["RollingOut", "Finished", "Failed"] {
+        check(&update(phase, &json!({"approvedBy": "bob"})), "offered");
+    }
+    for phase in ["RollingBack", "RolledBack", "RollbackFailed"] {
+        check(&update(phase, &by(Some("ada"))), "taken back by ada");
+        check(&update(phase, &by(None)), "taken back by k8supdater");
+    }
+    check(&update("Announced", &json!({})), "has not been made yet");
+    check(&update("Overtaken", &json!({})), "somebody else has changed the image");
+    check(&json!({}), "has not updated it yet");
+    check(&update("Finished", &json!({"to": "app:1.2"})), "somebody has set the image to app:1.1 since");
+    check(&update("Finished", &json!({"from": "app:1.1", "digest": digest()})), "was a restart");
+    let found =
+        stands(&json!({}), &json!([container("app", None, &update("Finished", &json!({})))]), "1.0", Answer::RollBack);
+    assert!(found.contains("the last update was app:1.0 → app:1.1"), "{found}");
+    let found = stands(&json!({}), &json!([container("app", None, &json!({}))]), "db=1.0", Answer::RollBack);
+    assert!(found.contains("expected one of: app"), "{found}");
+    let asked = json!({"k8supdater.dev/rollback": "app=1.1", "k8supdater.dev/by": "ada"});
+    let containers = json!([container("app", None, &update("Finished", &json!({})))]);
+    assert_eq!(stands(&asked, &containers, "app=1.1", Answer::RollBack), "taken back by ada");
+    // An approval that is not taken up yet is another story.
+    let approved = json!({"k8supdater.dev/approve": "app=1.1", "k8supdater.dev/by": "ada"});
+    assert_eq!(stands(&approved, &containers, "app=1.1", Answer::RollBack), "offered");
+}
+
+#[test]
+fn what_can_be_taken_back_is_named_as_it_was_offered() {
+    let (a, b) = (digest(), format!("sha256:{}", "b".repeat(64)));
+    let check = |from: &str, to: &str, expected: Option<&str>| {
+        let update =
+            json!({"from": from, "to": to, "digest": b, "phase": "Finished", "started": "1970-01-01T00:00:00Z"});
+        let status = container("app", None, &json!({"image": to, "update": update}));
+        let (name, found) = reversible(&handler(&json!({}), &json!([status]))).remove(0);
+        let found = found.ok();
+        assert_eq!(found.as_ref().map(|found| found.choice.tag.as_str()), expected, "{from} {to}");
+        let way = found.map(|found| (found.from, found.to));
+        assert_eq!((name.as_str(), way), ("app", expected.map(|_| (to.to_owned(), from.to_owned()))));
+    };
+    check("r:5000/app:1.0", "r:5000/app:1.1", Some("1.1"));
+    check("app:1.0@sha256:0", &format!("app:1.1@{b}"), Some("1.1"));
+    check(&format!("app:latest@{a}"), &format!("app:latest@{b}"), Some(&format!("latest@{b}")));
+    check("app:1.0", "app", None);
+}
+
+#[test]
+fn what_is_held_or_was_pushed_again_can_be_approved_and_nothing_else_said_to_it() {
+    let moved = format!("1.0@{}", digest());
+    let held = json!({"tag": "1.1", "reason": "RolloutFailed", "message": "it crashed", "at": "1970-01-01T00:00:00Z"});
+    let status = json!({"held": [held], "movedTo": digest(), "update": {
+        "from": "app:1.0", "to": "app:1.1", "phase": "RolledBack", "approvedBy": "bob", "started": "1970-01-01T00:00:00Z",
+    }});
+    let check = |offer: &str, answer: Answer, mode: Option<&str>, expected: &str| {
+        let mut handler = handler(&json!({}), &json!([container("app", Some("2.0"), &status)]));
+        handler.status.as_mut().unwrap().mode = mode.map(|mode| serde_json::from_value(json!(mode)).unwrap());
+        let found = stands_in(&handler, offer, answer);
+        assert!(found.contains(expected), "{found:?} instead of {expected:?}: {offer} {answer:?} {mode:?}");
+    };
+    check("app=1.1", Answer::Approve, None, "offered");
+    check("1.1", Answer::Approve, Some("Update"), "offered");
+    check("app=1.1", Answer::Skip, None, "approved by bob");
+    check("app=1.2", Answer::Approve, None, "app=2.0");
+    check(&moved, Answer::Approve, None, "offered");
+    check(&moved, Answer::Skip, None, "app=2.0");
+    check("app=2.0", Answer::Approve, Some("Notify"), "is not changed here");
+    check("app=2.0", Answer::Skip, Some("Notify"), "offered");
+    check("app=1.1", Answer::Approve, Some("Preview"), "nothing is changed");
+    check(&moved, Answer::Approve, Some("Notify"), "offered");
 }

@@ -61,6 +61,20 @@ pub enum AnswerError {
         /// What is offered, `CONTAINER=TAG`.
         offered: Vec<String>,
     },
+    /// It is known, but the answer would come to nothing.
+    #[error("{offer} of VersioningHandler {namespace}/{name} cannot be {participle}: {why}")]
+    Impossible {
+        /// The handler's namespace.
+        namespace: String,
+        /// The handler's name.
+        name: String,
+        /// What was answered to, `[CONTAINER=]TAG`.
+        offer: String,
+        /// What it cannot be.
+        participle: &'static str,
+        /// Why.
+        why: String,
+    },
     /// Answers of somebody else have not been taken up yet, and would be mistaken for answers of this one.
     #[error(
         "an answer of {by} on VersioningHandler {namespace}/{name} has not been taken up yet; does the operator run, and is the handler \
@@ -102,6 +116,7 @@ impl AnswerError {
         match self {
             Self::NotFound { .. } => "HandlerNotFound",
             Self::NotOffered { .. } => "NotOffered",
+            Self::Impossible { .. } => "AnswerImpossible",
             Self::Waiting { .. } => "AnswerWaits",
             Self::Contended { .. } => "HandlerChangedMeanwhile",
             Self::Api { .. } => "ApiServerRefused",
@@ -111,7 +126,7 @@ impl AnswerError {
     /// When trying again makes sense.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::NotFound { .. } | Self::NotOffered { .. } => Retry::OnChange,
+            Self::NotFound { .. } | Self::NotOffered { .. } | Self::Impossible { .. } => Retry::OnChange,
             Self::Contended { .. } => Retry::Soon,
             Self::Waiting { .. } | Self::Api { .. } => Retry::BackOff,
         }
@@ -126,7 +141,7 @@ fn in_words(offered: &[String]) -> String {
     }
 }
 
-/// Gives the answer `choice` in the name of `by`, if what it is about is still offered.
+/// Gives the answer `choice` in the name of `by`, if what it is about is still offered, or can be taken back.
 ///
 /// Appends to the annotation, and only to the state of the object that was looked at: if that has changed, it looks again. Takes at most
 /// some seconds; being dropped in the middle leaves the answer written or not.
@@ -151,6 +166,10 @@ pub async fn write(
             Standing::NotOffered { offered } => {
                 let (namespace, name) = owned();
                 return Err(AnswerError::NotOffered { namespace, name, offer: choice.offer(), offered });
+            }
+            Standing::Impossible { why } => {
+                let ((namespace, name), participle) = (owned(), choice.answer.participle());
+                return Err(AnswerError::Impossible { namespace, name, offer: choice.offer(), participle, why });
             }
         }
         match with(&handler, choice, &by) {

@@ -112,6 +112,12 @@ pub enum Kind {
     RolloutFinished,
     /// The pods do not come up.
     RolloutFailed,
+    /// An update was taken back, and all pods run the image before again.
+    RolledBack,
+    /// An update was taken back, and the pods of the image before do not come up either.
+    RollbackFailed,
+    /// A tag that is a version points at another image than before: somebody has pushed it again.
+    TagMoved,
     /// What is newer is not known.
     CheckFailing,
     /// It is known again.
@@ -291,7 +297,7 @@ macro_rules! words {
 
 words!(Level: Debug, Info, Warning, Error, Critical);
 words!(Kind: HandlerCreated, HandlerResumed, HandlerChanged, HandlerDeleted, UpdateAvailable, Updated, Restarted, RolloutFinished,
-    RolloutFailed, CheckFailing, CheckRecovered, PluginFailing);
+    RolloutFailed, RolledBack, RollbackFailed, TagMoved, CheckFailing, CheckRecovered, PluginFailing);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
-//! `k8supdater approve`, `skip` and `snooze`: answers to what a handler offers, at a terminal.
+//! `k8supdater approve`, `skip` and `snooze`: answers to what a handler offers, at a terminal; and `rollback`, which takes back what it has
+//! applied.
 //!
-//! Writes annotations by [`answer::write`], as everybody else does, with the rights of whoever asks. What they lead to is the operator's
-//! business; `approve --wait` looks on.
+//! Writes annotations by [`answer::write()`], as everybody else does, with the rights of whoever asks. What they lead to is the operator's
+//! business; with `--wait`, `approve` and `rollback` look on.
 
 mod wait;
 
@@ -21,13 +22,13 @@ use wait::Awaited;
 
 use super::name::{HandlerName, handler_name};
 use super::table::printable;
-use crate::answer::{self, Answer, AnswerError, Choice, Written};
+use crate::answer::{self, Answer, AnswerError, Choice, Reversible, Written};
 use crate::api::VersioningHandler;
 use crate::config::{ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
 
 /// Who answers where nobody says so and the API server does not tell.
-const THIS_PROGRAM: &str = "k8supdater approve";
+const SOMEBODY: &str = "somebody at a terminal";
 
 /// Arguments of `approve`.
 #[derive(Args, Debug)]
@@ -36,13 +37,9 @@ pub struct ApproveArgs {
     #[command(flatten)]
     pub what: WhatArgs,
 
-    /// Waits until the rollout is finished or has failed, and says so.
-    #[arg(long)]
-    pub wait: bool,
-
-    /// How long it waits at most, such as 90s, 10m or 2h.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = answer::duration, requires = "wait")]
-    pub timeout: Duration,
+    /// Whether it looks on.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `skip`.
@@ -65,6 +62,39 @@ pub struct SnoozeArgs {
     pub time: Duration,
 }
 
+/// Arguments of `rollback`.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub struct RollbackArgs {
+    /// The VersioningHandler, as NAMESPACE/NAME.
+    #[arg(value_name = "NAMESPACE/HANDLER", value_parser = handler_name)]
+    pub handler: HandlerName,
+
+    /// The container whose last update is taken back. Without it the only one is meant that has any.
+    #[arg(value_name = "CONTAINER")]
+    pub container: Option<String>,
+
+    /// In whose name.
+    #[command(flatten)]
+    pub who: WhoArgs,
+
+    /// Whether it looks on.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// Whether to wait for what comes of it.
+#[derive(Args, Debug)]
+pub struct WaitArgs {
+    /// Waits until the rollout is finished or has failed, and says so.
+    #[arg(long)]
+    pub wait: bool,
+
+    /// How long it waits at most, such as 90s, 10m or 2h.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = answer::duration, requires = "wait")]
+    pub timeout: Duration,
+}
+
 /// What is answered, and in whose name.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
@@ -74,10 +104,18 @@ pub struct WhatArgs {
     pub handler: HandlerName,
 
     /// What is offered, as the handler's status and notices name it: app=1.4.3, or app=latest@sha256:… for a tag that has moved. Without
-    /// it the only thing that is offered is meant.
+    /// it the only thing that is offered is meant. What is held can be approved, too, by its name.
     #[arg(value_name = "CONTAINER=TAG", value_parser = offer)]
     pub offers: Vec<Choice>,
 
+    /// In whose name.
+    #[command(flatten)]
+    pub who: WhoArgs,
+}
+
+/// Who answers, and by which way.
+#[derive(Args, Debug)]
+pub struct WhoArgs {
     /// Who says so; shown in Events and in the status [default: the name by which the API server knows you].
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
@@ -116,7 +154,7 @@ fn offer(text: &str) -> Result<Choice, String> {
 /// # Errors
 /// See [`AnswerCommandError`].
 pub fn approve(args: &ApproveArgs) -> Result<ExitCode, AnswerCommandError> {
-    answer(&args.what, Answer::Approve, args.wait.then_some(args.timeout))
+    answer(&args.what, Answer::Approve, args.wait.patience())
 }
 
 /// Skips.
@@ -135,13 +173,32 @@ pub fn snooze(args: &SnoozeArgs) -> Result<ExitCode, AnswerCommandError> {
     answer(&args.what, Answer::Snooze(args.time), None)
 }
 
+/// Takes the last update of a container back.
+///
+/// # Errors
+/// See [`AnswerCommandError`].
+pub fn rollback(args: &RollbackArgs) -> Result<ExitCode, AnswerCommandError> {
+    connected(&args.who, async |client| take_back(&client, args).await)
+}
+
 fn answer(args: &WhatArgs, answer: Answer, wait: Option<Duration>) -> Result<ExitCode, AnswerCommandError> {
-    let config = RawConfig { kubeconfig: args.kubeconfig.clone(), ..RawConfig::default() }.check()?;
+    connected(&args.who, async |client| give(&client, args, answer, wait).await)
+}
+
+fn connected(
+    who: &WhoArgs,
+    run: impl AsyncFnOnce(Client) -> Result<ExitCode, AnswerCommandError>,
+) -> Result<ExitCode, AnswerCommandError> {
+    let config = RawConfig { kubeconfig: who.kubeconfig.clone(), ..RawConfig::default() }.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = connections::api_server(&config).await?;
-        give(&client, args, answer, wait).await
-    })
+    runtime.block_on(async { run(connections::api_server(&config).await?).await })
+}
+
+impl WaitArgs {
+    /// How long to wait; none for not at all.
+    fn patience(&self) -> Option<Duration> {
+        self.wait.then_some(self.timeout)
+    }
 }
 
 async fn give(
@@ -161,15 +218,77 @@ async fn give(
         }
         (given, waiting) => given.iter().flat_map(|given| each(given, answer, waiting)).collect(),
     };
-    let by = match &args.by {
+    write(client, &args.handler, &handler, &args.who, &choices, wait).await
+}
+
+/// Has what `args` name taken back, if that is clear and possible.
+async fn take_back(client: &Client, args: &RollbackArgs) -> Result<ExitCode, AnswerCommandError> {
+    let HandlerName { namespace, name } = &args.handler;
+    let handler = answer::read(client, namespace, name).await?;
+    match meant(&args.handler, &answer::reversible(&handler), args.container.as_deref()) {
+        Ok(Reversible { choice, from, to }) => {
+            say(&format!("{}: {from} → {to}", choice.container.as_deref().unwrap_or_default()))?;
+            write(client, &args.handler, &handler, &args.who, &[choice], args.wait.patience()).await
+        }
+        Err(why) => {
+            say(&why)?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The update that is to be taken back; or what to type, or why there is none.
+fn meant(
+    handler: &HandlerName,
+    all: &[(String, Result<Reversible, String>)],
+    container: Option<&str>,
+) -> Result<Reversible, String> {
+    let wanted: Vec<_> = all.iter().filter(|(name, _)| container.is_none_or(|container| container == name)).collect();
+    let found: Vec<&Reversible> = wanted.iter().filter_map(|(_, judged)| judged.as_ref().ok()).collect();
+    match (found.as_slice(), container) {
+        ([one], _) => Ok((*one).clone()),
+        ([], _) if all.is_empty() => {
+            Err(format!("{handler} has looked at no container yet, so that nothing can be taken back"))
+        }
+        ([], Some(container)) if wanted.is_empty() => {
+            let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+            Err(format!("{handler} looks after no container {container:?}, expected one of: {}", names.join(", ")))
+        }
+        ([], _) => {
+            let reasons =
+                wanted.iter().filter_map(|(name, judged)| Some(format!("  {name}: {}", judged.as_ref().err()?)));
+            Err(format!("nothing of {handler} can be taken back:\n{}", reasons.collect::<Vec<_>>().join("\n")))
+        }
+        (several, _) => {
+            let commands = several.iter().map(|Reversible { choice, from, to }| {
+                let container = choice.container.as_deref().unwrap_or_default();
+                format!("  k8supdater rollback {handler} {container}      # {from} → {to}")
+            });
+            let commands = commands.collect::<Vec<_>>().join("\n");
+            Err(format!("{handler} has updated several containers; say which one is meant:\n{commands}"))
+        }
+    }
+}
+
+/// Gives the answers, all of the same sort, to `handler` as it was read.
+async fn write(
+    client: &Client,
+    name: &HandlerName,
+    handler: &VersioningHandler,
+    who: &WhoArgs,
+    choices: &[Choice],
+    wait: Option<Duration>,
+) -> Result<ExitCode, AnswerCommandError> {
+    let by = match &who.by {
         Some(by) => by.clone(),
-        None => user(client).await.unwrap_or_else(|| THIS_PROGRAM.to_owned()),
+        None => user(client).await.unwrap_or_else(|| SOMEBODY.to_owned()),
     };
     let (mut is_refused, mut awaited) = (false, Vec::new());
-    for choice in &choices {
-        match answer::write(client, namespace, name, choice, &by).await? {
+    for choice in choices {
+        let answer = choice.answer;
+        match answer::write(client, &name.namespace, &name.name, choice, &by).await? {
             Written::New => {
-                awaited.push(Awaited::new(choice, &handler));
+                awaited.push(Awaited::new(choice, handler));
                 say(&format!("{} is {} by {by}", choice.offer(), answer.participle()))?;
             }
             Written::Already { by, answer: given } => {
@@ -182,12 +301,13 @@ async fn give(
     if is_refused {
         return Ok(ExitCode::FAILURE);
     }
-    match wait {
-        Some(patience) => wait::wait(client, &args.handler, &awaited, patience).await,
-        None => {
-            say(&next(&args.handler, &handler, answer))?;
+    match (wait, choices.first()) {
+        (Some(patience), _) => wait::wait(client, name, &awaited, patience).await,
+        (None, Some(choice)) => {
+            say(&next(name, handler, choice.answer))?;
             Ok(ExitCode::SUCCESS)
         }
+        (None, None) => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -278,6 +398,27 @@ mod tests {
         check("app=2.0", &["app=2.0", "db=2.0"], &["app=2.0"]);
         check("2.1", &["app=2.0"], &["2.1"]);
         check("2.1", &[], &["2.1"]);
+    }
+
+    #[test]
+    fn what_is_to_be_taken_back_is_clear_or_it_is_said_what_to_type() {
+        let handler = handler_name("team-a/web").unwrap();
+        let can = |name: &str| {
+            let choice = Choice::new(&format!("{name}=1.1"), Answer::RollBack).unwrap();
+            (name.to_owned(), Ok(Reversible { choice, from: format!("{name}:1.1"), to: format!("{name}:1.0") }))
+        };
+        let cannot = |name: &str| (name.to_owned(), Err("it was not updated yet".to_owned()));
+        let check = |all: &[(String, Result<Reversible, String>)], container: Option<&str>, expected: &str| {
+            let found = meant(&handler, all, container).map_or_else(|why| why, |found| found.choice.offer());
+            assert!(found.contains(expected), "{found:?} instead of {expected:?}");
+        };
+        check(&[can("app"), cannot("db")], None, "app=1.1");
+        check(&[can("app"), can("db")], Some("db"), "db=1.1");
+        check(&[can("app"), can("db")], None, "\n  k8supdater rollback team-a/web db      # db:1.1 → db:1.0");
+        check(&[cannot("app"), cannot("db")], None, "can be taken back:\n  app: it was not updated yet\n  db: it was");
+        check(&[can("app"), cannot("db")], Some("db"), "can be taken back:\n  db: it was not updated yet");
+        check(&[can("app")], Some("web"), "no container \"web\", expected one of: app");
+        check(&[], None, "no container yet");
     }
 
     #[test]

@@ -101,7 +101,9 @@ impl bot::Offers for Offers {
                 };
                 Ok(Decided::Already { answer, by })
             }
-            Err(AnswerError::NotFound { .. } | AnswerError::NotOffered { .. }) => Ok(Decided::Gone),
+            Err(AnswerError::NotFound { .. } | AnswerError::NotOffered { .. } | AnswerError::Impossible { .. }) => {
+                Ok(Decided::Gone)
+            }
             Err(err) => Err(err),
         }
     }

@@ -94,9 +94,7 @@ impl Plan {
 
     /// What of `outbox` is to be sent now, and when there is more.
     fn take(&mut self, channel: &Channel, outbox: &mut Outbox, standing: &Standing, now: Timestamp) {
-        // Nobody looks after a suspended handler, so that nobody needs to be reminded of what it offered.
-        let policy =
-            if standing.is_suspended() { Policy { remind_after: None, ..channel.policy } } else { channel.policy };
+        let policy = if standing.reminds() { channel.policy } else { Policy { remind_after: None, ..channel.policy } };
         let due = outbox.due(now, &policy);
         for dispatch in due.dispatches {
             outbox.begin(&dispatch);

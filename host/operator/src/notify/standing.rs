@@ -9,10 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::notice::outbox::{Outbox, Pending, Sent};
-use k8supdater_core::notice::{Filter, Handler, Kind, Link, Notice, Workload};
+use k8supdater_core::notice::{Filter, Handler, Kind, Level, Link, Notice, Workload};
 use kube::ResourceExt;
 
-use crate::api::conditions::{READY, ROLLOUT_HEALTHY};
+use crate::api::conditions::{READY, ROLLOUT_HEALTHY, shorten};
+use crate::api::pace::Mode;
 use crate::api::versioning_handler::{
     ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
 };
@@ -21,6 +22,9 @@ use crate::fleet;
 
 /// How young a handler must be to be told as new where nothing of it was told before. Older ones were there before their channels.
 const NEW: Duration = Duration::from_hours(1);
+
+/// Most bytes of each failure that a notice tells; an outbox keeps no more than [two of them](k8supdater_core::notice::outbox::LONGEST_WORD).
+const LONGEST_FAILURE: usize = 224;
 
 /// How things stand with one handler.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,12 +40,16 @@ pub(super) struct Standing {
     rollouts: Vec<Notice>,
     /// What waits for a human, one for each container at most.
     offers: Vec<Notice>,
+    /// Tags that are versions and were pushed again, one for each container at most.
+    moved: Vec<Notice>,
     /// Containers whose update is none of ours any more.
     overtaken: BTreeSet<String>,
     /// Whether checks work.
     check: Check,
     /// Nothing is looked at, so that nothing is known of it.
     is_suspended: bool,
+    /// Nobody is to be told anything.
+    is_preview: bool,
     /// When it stands otherwise although nothing happens.
     pub(super) changes_at: Option<Timestamp>,
 }
@@ -65,17 +73,20 @@ impl Standing {
         // What is wrong with members is told of each of them.
         let is_fleet = handler.spec.selector.is_some();
         let (check, failing_at) = if is_fleet { (Check::Unknown, None) } else { look.check(&status, failing_after) };
+        let is_preview = handler.spec.mode == Some(Mode::Preview);
         let lifecycle = look.lifecycle();
         let awake = status.containers.iter().filter(|container| snoozed_until(container, now).is_none());
         let woken_at = status.containers.iter().filter_map(|container| snoozed_until(container, now));
         Self {
-            is_new: lifecycle.as_ref().is_some_and(|notice| notice.kind == Kind::HandlerCreated),
-            lifecycle: lifecycle.filter(|_| fleet::owner(&handler.metadata).is_none()),
+            is_new: !is_preview && lifecycle.as_ref().is_some_and(|notice| notice.kind == Kind::HandlerCreated),
+            lifecycle: lifecycle.filter(|_| fleet::owner(&handler.metadata).is_none() && !is_preview),
             rollouts: status.containers.iter().filter_map(|container| look.rollout(&status, container)).collect(),
-            offers: awake.filter_map(|container| look.offer(container)).collect(),
+            offers: awake.filter_map(|container| look.offer(&status, container)).collect(),
+            moved: status.containers.iter().filter_map(|container| look.moved(container)).collect(),
             overtaken: status.containers.iter().filter(|it| is_overtaken(it)).map(|it| it.name.clone()).collect(),
             check,
             is_suspended: handler.spec.suspend,
+            is_preview,
             changes_at: woken_at.chain(failing_at).min(),
             workload: look.workload(),
             handler: reference,
@@ -87,30 +98,39 @@ impl Standing {
         self.is_new
     }
 
-    /// That the handler is gone.
-    pub(super) fn deleted(&self, now: Timestamp) -> Notice {
+    /// That the handler is gone; none if nobody is to be told anything.
+    pub(super) fn deleted(&self, now: Timestamp) -> Option<Notice> {
         let workload = self.workload.clone();
-        Notice { workload, ..Notice::new(Kind::HandlerDeleted, self.handler.clone(), now) }
+        let deleted = Notice { workload, ..Notice::new(Kind::HandlerDeleted, self.handler.clone(), now) };
+        (!self.is_preview).then_some(deleted)
     }
 
-    /// Whether nothing is looked at.
-    pub(super) fn is_suspended(&self) -> bool {
-        self.is_suspended
+    /// Whether people may be reminded of what they were told. Nobody looks after a suspended handler, so that nobody needs to be reminded of
+    /// what it offered.
+    pub(super) fn reminds(&self) -> bool {
+        !self.is_suspended && !self.is_preview
     }
 
     /// Has `outbox` take in how things stand. What happened before `since` is no news to the channel.
     pub(super) fn enter(&self, outbox: &mut Outbox, filter: &Filter, since: Timestamp, now: Timestamp) {
         outbox.enqueue(self.lifecycle.clone(), filter, now);
+        if self.is_preview {
+            // Should it stand afterwards, it is news again.
+            outbox.forget(|known| known.kind.is_standing());
+            return;
+        }
         if self.is_suspended {
             return;
         }
-        let is_offered = |known: &Notice| self.offers.iter().any(|offer| offer.container == known.container);
-        outbox.forget(|known| known.kind == Kind::UpdateAvailable && !is_offered(known));
+        let is_among =
+            |stand: &[Notice], known: &Notice| stand.iter().any(|notice| notice.container == known.container);
+        outbox.forget(|known| known.kind == Kind::UpdateAvailable && !is_among(&self.offers, known));
+        outbox.forget(|known| known.kind == Kind::TagMoved && !is_among(&self.moved, known));
         outbox.forget(|known| {
             is_about_a_rollout(known.kind) && known.container.as_ref().is_some_and(|it| self.overtaken.contains(it))
         });
         let news = self.rollouts.iter().filter(|rollout| rollout.time.as_second() >= since.as_second());
-        outbox.enqueue(news.chain(&self.offers).cloned(), filter, now);
+        outbox.enqueue(news.chain(&self.offers).chain(&self.moved).cloned(), filter, now);
         self.enter_check(outbox, filter, now);
     }
 
@@ -146,13 +166,14 @@ impl Standing {
     }
 }
 
-/// What `handler` offers at present, whoever wants to hear of it, with the container and the tag.
+/// What `handler` offers at present and makes once somebody approves, whoever wants to hear of it, with the container and the tag.
 pub(super) fn offers(handler: &VersioningHandler, now: Timestamp) -> Vec<(Notice, String, String)> {
     let reference = reference(handler);
     let look = Look { handler, reference: &reference, now };
-    let containers = handler.status.iter().flat_map(|status| &status.containers);
-    let offer = |container: &ContainerStatus| {
-        Some((look.offer(container)?, container.name.clone(), container.reported.clone()?))
+    let containers = handler.status.iter().flat_map(|status| status.containers.iter().map(move |it| (status, it)));
+    let offer = |(status, container): (&VersioningHandlerStatus, &ContainerStatus)| {
+        let notice = look.offer(status, container).filter(|notice| notice.is_approvable)?;
+        Some((notice, container.name.clone(), container.reported.clone()?))
     };
     containers.filter_map(offer).collect()
 }
@@ -171,7 +192,15 @@ fn is_failure(kind: Kind) -> bool {
 }
 
 fn is_about_a_rollout(kind: Kind) -> bool {
-    matches!(kind, Kind::Updated | Kind::Restarted | Kind::RolloutFinished | Kind::RolloutFailed)
+    matches!(
+        kind,
+        Kind::Updated
+            | Kind::Restarted
+            | Kind::RolloutFinished
+            | Kind::RolloutFailed
+            | Kind::RolledBack
+            | Kind::RollbackFailed
+    )
 }
 
 fn is_overtaken(container: &ContainerStatus) -> bool {
@@ -215,30 +244,50 @@ impl Look<'_> {
     }
 
     /// The last step of a container's update.
+    ///
+    /// That an update is taken back is told when that has come to its end: at first only that its rollout has failed, if it has.
     fn rollout(&self, status: &VersioningHandlerStatus, container: &ContainerStatus) -> Option<Notice> {
         let update = container.update.as_ref()?;
-        let ended = update.finished.as_ref().map_or(update.started.0, |time| time.0);
+        let asked_by = update.rollback.as_ref().and_then(|rollback| rollback.by.as_ref());
+        let started = update.started.0;
+        let ended = update.finished.as_ref().map_or(started, |time| time.0);
         let (kind, time) = match update.phase {
-            UpdatePhase::RollingOut if update.is_restart() => (Kind::Restarted, update.started.0),
-            UpdatePhase::RollingOut => (Kind::Updated, update.started.0),
+            UpdatePhase::RollingOut if update.is_restart() => (Kind::Restarted, started),
+            UpdatePhase::RollingOut => (Kind::Updated, started),
             UpdatePhase::Finished => (Kind::RolloutFinished, ended),
             UpdatePhase::Failed => (Kind::RolloutFailed, ended),
-            UpdatePhase::Announced
-            | UpdatePhase::Overtaken
-            | UpdatePhase::RollingBack
-            | UpdatePhase::RolledBack
-            | UpdatePhase::RollbackFailed => return None,
+            UpdatePhase::RollingBack if asked_by.is_none() => {
+                (Kind::RolloutFailed, update.rollback.as_ref().map_or(started, |rollback| rollback.started.0))
+            }
+            UpdatePhase::RolledBack => (Kind::RolledBack, ended),
+            UpdatePhase::RollbackFailed => (Kind::RollbackFailed, ended),
+            UpdatePhase::Announced | UpdatePhase::Overtaken | UpdatePhase::RollingBack => return None,
         };
+        let unhealthy = || {
+            let healthy = status.conditions.iter().find(|it| it.type_ == ROLLOUT_HEALTHY && it.status != "True");
+            healthy.map(|condition| shorten(condition.message.clone(), LONGEST_FAILURE))
+        };
+        let failure = || update.failure.clone().map(|failure| shorten(failure, LONGEST_FAILURE));
+        let asked = || asked_by.map(|by| format!("{by} has asked for that"));
         let detail = match kind {
-            Kind::RolloutFailed => {
-                let healthy = status.conditions.iter().find(|it| it.type_ == ROLLOUT_HEALTHY && it.status == "False");
-                healthy.map(|condition| condition.message.clone())
+            Kind::RolloutFailed if update.phase == UpdatePhase::RollingBack => {
+                let failure = failure().unwrap_or_else(|| "its rollout failed".to_owned());
+                Some(format!("{failure}; the image before is put back"))
+            }
+            Kind::RolloutFailed => failure().or_else(unhealthy),
+            Kind::RolledBack => asked().or_else(failure),
+            Kind::RollbackFailed => {
+                let why: Vec<String> = asked().or_else(failure).into_iter().chain(unhealthy()).collect();
+                Some(why.join("; ")).filter(|why| !why.is_empty())
             }
             Kind::RolloutFinished if update.hint.is_some() => update.hint.clone(),
             _ => update.approved_by.as_ref().map(|by| format!("approved by {by}")),
         };
-        let (from, to) = change(update)?;
+        let is_back = matches!(kind, Kind::RolledBack | Kind::RollbackFailed);
+        let (from, to) = if is_back { change_back(update)? } else { change(update)? };
+        let notice = self.notice(kind, time);
         Some(Notice {
+            level: if kind == Kind::RolledBack && asked_by.is_none() { Level::Error } else { notice.level },
             container: Some(container.name.clone()),
             image: name(&update.to),
             from: Some(from),
@@ -247,12 +296,25 @@ impl Look<'_> {
             link: container.link.as_deref().filter(|_| container.reported.is_none()).and_then(Link::parse),
             detail,
             is_for_later: kind == Kind::RolloutFinished && update.hint.is_some(),
-            ..self.notice(kind, time)
+            ..notice
         })
     }
 
-    /// What waits for a human to decide about a container.
-    fn offer(&self, container: &ContainerStatus) -> Option<Notice> {
+    /// That the tag of a container is a version and was pushed again.
+    fn moved(&self, container: &ContainerStatus) -> Option<Notice> {
+        let (tag, moved_to) = (tag(&container.image)?, container.moved_to.as_ref()?);
+        let from = container.digest.as_ref().map_or_else(|| tag.clone(), |digest| format!("{tag}@{digest}"));
+        Some(Notice {
+            container: Some(container.name.clone()),
+            image: name(&container.image),
+            from: Some(from),
+            to: Some(format!("{tag}@{moved_to}")),
+            ..self.notice(Kind::TagMoved, self.now)
+        })
+    }
+
+    /// What waits for a human to decide about a container; with `mode: Notify` it is for others to do.
+    fn offer(&self, status: &VersioningHandlerStatus, container: &ContainerStatus) -> Option<Notice> {
         let to = container.reported.clone()?;
         Some(Notice {
             container: Some(container.name.clone()),
@@ -262,7 +324,7 @@ impl Look<'_> {
             newest: container.newest.clone(),
             detail: container.reported_why.clone(),
             link: container.link.as_deref().and_then(Link::parse),
-            is_approvable: true,
+            is_approvable: status.mode != Some(Mode::Notify),
             ..self.notice(Kind::UpdateAvailable, self.now)
         })
     }
@@ -322,6 +384,15 @@ fn change(update: &UpdateStatus) -> Option<(String, String)> {
     let (from, to) = (tag(&update.from)?, tag(&update.to)?);
     match &update.digest {
         Some(digest) if from == to => Some((from, format!("{to}@{digest}"))),
+        _ => Some((from, to)),
+    }
+}
+
+/// From which tag back to which; with their digests where the tag is the same.
+fn change_back(update: &UpdateStatus) -> Option<(String, String)> {
+    let (to, from) = change(update)?;
+    match &update.from_digest {
+        Some(digest) if from.contains('@') => Some((from, format!("{to}@{digest}"))),
         _ => Some((from, to)),
     }
 }

@@ -65,9 +65,12 @@ impl Target {
 }
 
 impl ContainerStatus {
-    /// Whether an answer about `tag` can only mean this container: it is what is offered, or was answered already.
+    /// Whether an answer about `tag` can only mean this container: it is what is offered, held or in place, or was answered already.
     fn knows(&self, tag: &str) -> bool {
-        self.reported.as_deref() == Some(tag)
+        let is_applied = self.update.as_ref().is_some_and(|update| update.is_to(tag) && update.to == self.image);
+        is_applied
+            || self.reported.as_deref() == Some(tag)
+            || self.held.iter().any(|held| held.tag == tag)
             || self.approved.as_ref().is_some_and(|approved| approved.tag == tag)
             || self.skipped.iter().any(|skipped| skipped.tag == tag)
     }

@@ -1,4 +1,3 @@
-use super::super::Workload;
 use super::super::tests::{available, notice, some};
 use super::*;
 
@@ -17,7 +16,7 @@ fn what_is_available_says_what_becomes_of_it() {
         Notice { detail: some("it differs from 1.0 in level 1"), newest: some("3.0rc1"), ..available("2.0") },
         "team-a/web: nginx 1.0 → 2.0 is available",
         "For container app of Deployment/web in namespace team-a there is a newer docker.io/library/nginx: 1.0 → 2.0 (the newest of \
-         all is 3.0rc1): it differs from 1.0 in level 1.",
+         all is 3.0rc1): it differs from 1.0 in level 1. To take it, change the image where the workload is defined.",
     );
     check(
         Notice { is_approvable: true, newest: some("2.0"), ..available("2.0") },
@@ -28,21 +27,15 @@ fn what_is_available_says_what_becomes_of_it() {
     check(
         Notice { workload: None, container: None, ..available("2.0") },
         "team-a/web: nginx 1.0 → 2.0 is available",
-        "For the workload of handler team-a/web there is a newer docker.io/library/nginx: 1.0 → 2.0. To take it, set the image of \
-         the workload yourself.",
+        "For the workload of handler team-a/web there is a newer docker.io/library/nginx: 1.0 → 2.0. To take it, change the image \
+         where the workload is defined.",
     );
     let moved = available("latest@sha256:0123456789abcdef0123");
     check(
-        moved.clone(),
+        moved,
         "team-a/web: nginx has moved to sha256:0123456789ab",
         "Container app of Deployment/web in namespace team-a runs latest of docker.io/library/nginx, which now points at another \
-         image, sha256:0123456789ab.",
-    );
-    let workload = Some(Workload { kind: "CronJob".to_owned(), name: "web".to_owned() });
-    assert!(
-        Notice { workload, ..moved }
-            .text()
-            .ends_with("It is pulled when a new pod starts, if the pull policy is Always.")
+         image, sha256:0123456789ab. It is pulled when a new pod starts, if the pull policy is Always.",
     );
 }
 
@@ -75,6 +68,33 @@ fn what_was_done_and_what_came_of_it() {
         Notice { detail: some("no pod is ready."), image: some("ghcr.io/a/b"), ..about_app(Kind::RolloutFailed) },
         "team-a/web: rollout of ghcr.io/a/b 1.0 → 2.0 failed",
         "The update of container app of Deployment/web in namespace team-a does not come up: ghcr.io/a/b 1.0 → 2.0: no pod is ready.",
+    );
+}
+
+#[test]
+fn what_was_taken_back_and_what_runs_in_its_place() {
+    let back =
+        |kind: Kind| Notice { from: some("2.0"), to: some("1.0"), detail: some("no pod is ready"), ..about_app(kind) };
+    check(
+        back(Kind::RolledBack),
+        "team-a/web: nginx 2.0 was taken back, 1.0 runs again",
+        "Container app of Deployment/web in namespace team-a runs 1.0 again: docker.io/library/nginx 2.0 was taken back: no pod is ready. \
+         What was taken back is held until there is a better version, which is applied by itself. It is tried again as soon as somebody \
+         approves it.",
+    );
+    check(
+        back(Kind::RollbackFailed),
+        "team-a/web: nginx 2.0 was taken back, but 1.0 does not run either",
+        "Container app of Deployment/web in namespace team-a does not come up: docker.io/library/nginx 2.0 was taken back, and the rollout \
+         of 1.0, which was put back, does not finish either: no pod is ready. Nothing more is done by itself.",
+    );
+    let (a, b) = (format!("1.0@sha256:{}", "a".repeat(64)), format!("1.0@sha256:{}", "b".repeat(64)));
+    check(
+        Notice { from: some(&a), to: some(&b), ..about_app(Kind::TagMoved) },
+        "team-a/web: nginx 1.0@sha256:bbbbbbbbbbbb was pushed again",
+        "The tag 1.0 of docker.io/library/nginx, which container app of Deployment/web in namespace team-a runs, was pushed again although \
+         it is a version: it pointed at sha256:aaaaaaaaaaaa and points at sha256:bbbbbbbbbbbb now. Nothing is done about it, but whoever \
+         pulls the tag gets the other image. Find out who has pushed it; if that is in order, approve it.",
     );
 }
 

@@ -146,6 +146,105 @@ fn an_update_is_told_as_far_as_it_has_come_and_not_if_it_is_old() {
     assert_eq!(human.outbox.standing().count(), 0, "nobody is reminded of what a human has taken over");
 }
 
+/// An update that was taken back, by somebody if anybody asked for that.
+fn taken_back(phase: &str, by: Option<&str>, second: i64) -> Value {
+    let mut update = update(phase, second);
+    update["rollback"] = json!({"started": at(second).to_string(), "by": by});
+    update["failure"] = json!("no pod is ready");
+    json!({"containers": [container(&json!({"update": update}))]})
+}
+
+#[test]
+fn a_rollback_is_told_from_the_failure_to_what_came_of_it() {
+    let failed = json!({"containers": [container(&json!({"update": update("Failed", 100_000)}))]});
+    let mut story = Story::new();
+    story.tell(&failed, &["rollout-failed 1.0 1.1"]);
+    story.tell(&taken_back("RollingBack", None, 100_100), &[]);
+    assert_eq!(story.outbox.standing().count(), 1);
+    story.tell(&taken_back("RolledBack", None, 100_200), &["rolled-back 1.1 1.0"]);
+    story.tell(&taken_back("RolledBack", None, 100_200), &[]);
+    assert_eq!(story.outbox.standing().count(), 0, "nobody has to do anything");
+
+    let mut quick = Story::new();
+    quick.tell(&taken_back("RollingBack", None, 100_000), &["rollout-failed 1.0 1.1"]);
+    quick.tell(&taken_back("RollbackFailed", None, 100_100), &["rollback-failed 1.1 1.0"]);
+    assert_eq!(quick.outbox.standing().count(), 1);
+    let mut mended = Story { outbox: quick.outbox.clone(), ..Story::new() };
+    mended.tell(&taken_back("Overtaken", None, 100_300), &[]);
+    assert_eq!(mended.outbox.standing().count(), 0, "somebody has set another image");
+    quick.tell(&taken_back("RolledBack", None, 100_200), &["rolled-back 1.1 1.0"]);
+
+    let mut asked = Story::new();
+    asked.tell(&taken_back("RollingBack", Some("ada"), 100_000), &[]);
+    asked.tell(&taken_back("RolledBack", Some("ada"), 100_100), &["rolled-back 1.1 1.0"]);
+}
+
+#[test]
+fn a_rollback_says_why_and_matters_more_if_nobody_asked_for_it() {
+    let check = |phase: &str, by: Option<&str>, level: Level, detail: &str| {
+        let mut status = taken_back(phase, by, 100_000);
+        let waits = "the rollout waits for 1 pod";
+        status["conditions"] = json!([{
+            "type": "RolloutHealthy", "status": "Unknown", "reason": "RollingOut", "message": waits,
+            "lastTransitionTime": at(1).to_string(),
+        }]);
+        let standing = Standing::of(&handler(&json!({}), &status), Duration::ZERO, at(100_120));
+        let found: Vec<_> = standing.rollouts.iter().map(|it| (it.level, it.detail.as_deref())).collect();
+        assert_eq!(found, [(level, Some(detail))], "{phase} {by:?}");
+    };
+    check("Failed", None, Level::Critical, "no pod is ready");
+    check("RollingBack", None, Level::Critical, "no pod is ready; the image before is put back");
+    check("RolledBack", None, Level::Error, "no pod is ready");
+    check("RolledBack", Some("ada"), Level::Info, "ada has asked for that");
+    check("RollbackFailed", None, Level::Critical, "no pod is ready; the rollout waits for 1 pod");
+    check("RollbackFailed", Some("ada"), Level::Critical, "ada has asked for that; the rollout waits for 1 pod");
+}
+
+#[test]
+fn a_tag_that_was_pushed_again_stands_until_it_is_accepted() {
+    let status = |moved_to: Option<&str>| json!({"containers": [container(&json!({"digest": "sha256:a", "movedTo": moved_to, "reported": "2.0"}))]});
+    let mut story = Story::new();
+    story.tell(&status(Some("sha256:b")), &["update-available 1.1 2.0", "tag-moved 1.1@sha256:a 1.1@sha256:b"]);
+    story.tell(&status(Some("sha256:b")), &[]);
+    assert_eq!(story.outbox.standing().count(), 2);
+    story.tell(&status(Some("sha256:c")), &["tag-moved 1.1@sha256:a 1.1@sha256:c"]);
+    story.tell(&status(None), &[]);
+    assert_eq!(story.outbox.standing().count(), 1);
+    story.tell(&status(Some("sha256:c")), &["tag-moved 1.1@sha256:a 1.1@sha256:c"]);
+}
+
+#[test]
+fn what_is_for_others_to_change_is_told_and_cannot_be_approved() {
+    let status = |mode: &str| json!({"mode": mode, "containers": [container(&json!({"reported": "2.0", "reportedWhy": "why"}))]});
+    let check = |mode: &str, command: &str, buttons: usize| {
+        let handler = handler(&json!({}), &status(mode));
+        let standing = Standing::of(&handler, Duration::ZERO, at(100_120));
+        let told: Vec<String> = standing.offers.iter().map(Notice::command).collect();
+        assert_eq!((told, offers(&handler, at(100_120)).len()), (vec![command.to_owned()], buttons), "{mode}");
+    };
+    check("Update", "k8supdater approve team-a/web app=2.0", 1);
+    check("Notify", "", 0);
+}
+
+#[test]
+fn nobody_is_told_anything_of_a_preview() {
+    let spec = json!({"mode": "Preview"});
+    let status = json!({
+        "mode": "Preview", "notices": {"generation": 0}, "conditions": [ready("False", "NotReachable", 90_000)],
+        "containers": [container(&json!({"movedTo": "sha256:b", "update": update("Failed", 100_000)}))],
+    });
+    let mut story = Story::new();
+    story.tell_as(&spec, &status, &[]);
+    let told = json!({"containers": [container(&json!({"reported": "2.0"}))]});
+    story.tell(&told, &["update-available 1.1 2.0"]);
+    story.tell_as(&spec, &status, &[]);
+    assert_eq!(story.outbox.standing().count(), 0);
+    story.tell(&told, &["update-available 1.1 2.0"]);
+    let standing = |spec: &Value| Standing::of(&handler(spec, &json!({})), Duration::ZERO, at(1_000));
+    assert!(standing(&json!({})).is_new() && !standing(&spec).is_new());
+    assert!(standing(&json!({})).deleted(at(1_000)).is_some() && standing(&spec).deleted(at(1_000)).is_none());
+}
+
 #[test]
 fn a_restart_is_told_with_the_digest_that_it_is_for() {
     let restart = json!({

@@ -109,7 +109,7 @@ fn begin(
     update.finished = None;
     update.rollback = Some(RollbackStatus { started: at.clone(), by: by.clone() });
     let what = Happening::reached(update, Milestone::RollingBack { why: message.clone() });
-    let tag = offered(update);
+    let tag = update.offered();
     decision.news.push(News { container: status.name.clone(), what });
     if let Some(tag) = tag {
         held::hold(status, HeldTag { tag, reason, message, by, at });
@@ -148,18 +148,6 @@ fn guilty(complaint: Option<&Complaint>) -> Option<&str> {
 
 fn is_asked_for(update: &UpdateStatus, by: &str) -> bool {
     update.rollback.as_ref().is_some_and(|rollback| rollback.by.as_deref() == Some(by))
-}
-
-/// The image after, as it is offered: its tag, with its digest if it is pinned to one.
-fn offered(update: &UpdateStatus) -> Option<String> {
-    let image: ImageReference = update.to.parse().ok()?;
-    let tag = image.tag()?;
-    let from: Option<ImageReference> = update.from.parse().ok();
-    let is_same_tag = from.is_some_and(|from| from.tag() == Some(tag));
-    Some(match image.digest().filter(|_| is_same_tag) {
-        Some(digest) => format!("{tag}@{digest}"),
-        None => tag.to_owned(),
-    })
 }
 
 fn tag(image: &str) -> Option<String> {

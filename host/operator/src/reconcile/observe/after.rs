@@ -1,10 +1,13 @@
 //! What the workloads that go first have proved: `spec.after`. Looks at what watches have brought, and is pure apart from that.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::after::{Proofs, Run};
 use kube::ResourceExt;
 
+use crate::answer;
 use crate::api::rollout_status::ProvenImage;
 use crate::api::versioning_handler::VersioningHandler;
 use crate::reconcile::handlers::{HandlerKey, Handlers};
@@ -35,8 +38,11 @@ impl After {
             let found = found.as_ref().and_then(|handler| handler.0.as_ref().ok());
             let proved = match runs(found, predecessor, &target.handler) {
                 Ok(runs) => {
-                    let soak = kube::core::Duration::from(predecessor.soak);
-                    after.predecessors.push(format!("{} for {soak}", named(predecessor)));
+                    let soak = match predecessor.soak {
+                        Duration::ZERO => String::new(),
+                        soak => format!(" for {}", answer::as_duration(soak)),
+                    };
+                    after.predecessors.push(format!("{}{soak}", named(predecessor)));
                     Proofs::of(&runs, image, predecessor.soak)
                 }
                 Err(obstacle) => {
@@ -57,7 +63,7 @@ impl After {
         }
         let next =
             self.proofs.next(now).map(|next| format!("; the next version is proved at {next}")).unwrap_or_default();
-        format!("it has to run without trouble first, for {}{next}", self.predecessors.join(" and "))
+        format!("it has to run without trouble first at {}{next}", self.predecessors.join(" and "))
     }
 }
 
@@ -133,13 +139,18 @@ mod tests {
         let none = json!({});
         let staging = handler("prod", "staging", &none, &ran);
         let named = |soak: &str| json!([{"handler": "staging", "soak": soak}]);
-        check(named("0s"), std::slice::from_ref(&staging), &["1", "2"], "VersioningHandler prod/staging for 0s");
+        check(named("0s"), std::slice::from_ref(&staging), &["1", "2"], "first at VersioningHandler prod/staging");
         check(named("12h"), std::slice::from_ref(&staging), &["1", "2"], "staging");
-        check(named("13h"), std::slice::from_ref(&staging), &[], "the next version is proved at 2026-01-02T01:00:00Z");
+        check(
+            named("13h"),
+            std::slice::from_ref(&staging),
+            &[],
+            "staging for 13h; the next version is proved at 2026-01-02T01:00:00Z",
+        );
         check(named("1h"), &[], &[], "prod/staging, which spec.after names, does not exist or is not watched");
         let two = json!([{"handler": "staging"}, {"handler": "canary"}]);
         let canary = handler("prod", "canary", &none, &json!([{"image": "app:2", "since": "2026-01-01T12:00:00Z"}]));
-        check(two, &[staging, canary], &["2"], "prod/staging for 0s and VersioningHandler prod/canary for 0s");
+        check(two, &[staging, canary], &["2"], "prod/staging and VersioningHandler prod/canary");
     }
 
     #[test]
