@@ -47,7 +47,7 @@ use thiserror::Error;
 
 pub use parse::{as_duration, duration, one_line, parse};
 pub use remove::{RemoveError, remove};
-pub use standing::waiting;
+pub use standing::{concerns, waiting};
 pub use taking_back::{Reversible, reversible};
 pub use write::{AnswerError, Written, read, write};
 

@@ -19,6 +19,8 @@ use k8supdater_core::policy::Frontier;
 use k8supdater_core::policy::moving::LatestPreference;
 use k8supdater_core::pull_secret::Secret;
 
+use crate::api::pace::Rollback;
+
 pub use email::{Email, EmailFlags};
 use given::Given;
 pub use given::{ConfigError, Names};
@@ -28,6 +30,9 @@ pub use telegram::{Chat, Telegram, TelegramFlags};
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time between two checks: 30 days.
 pub const LONGEST_INTERVAL: Duration = Duration::from_hours(720);
+
+/// Longest time that an update may be made to wait: a year.
+pub const LONGEST_PATIENCE: Duration = Duration::from_hours(8_760);
 
 /// Longest time that checks may fail without anybody being told.
 const LONGEST_FAILING_AFTER: Duration = Duration::from_hours(24);
@@ -61,6 +66,19 @@ pub struct RawConfig {
     #[arg(long, env = "LATEST_PREFERENCE", value_name = "BOOL")]
     pub latest: Option<String>,
 
+    /// How old a version must be before it is applied by itself, for handlers that do not say, such as 72h; 0s to 8760h [default: 0s].
+    #[arg(long, env = "K8SUPDATER_MINIMUM_AGE", value_name = "TIME")]
+    pub minimum_age: Option<String>,
+
+    /// The least time from one update of a workload to the next, for handlers that do not say, such as 24h; 0s to 8760h [default: 0s].
+    #[arg(long, env = "K8SUPDATER_DELAY_BETWEEN_UPDATES", value_name = "TIME")]
+    pub delay_between_updates: Option<String>,
+
+    /// What happens when the rollout of an update fails, for handlers that do not say: `OnFailure` puts the image before back and holds the
+    /// version until there is a better one, `Never` leaves the workload as it is [default: Never].
+    #[arg(long, env = "K8SUPDATER_ROLLBACK", value_name = "WHEN")]
+    pub rollback: Option<String>,
+
     /// Where the GitLab of the Plugin `gitlab` is, without /api/v4; it may have a path [default: <https://gitlab.com>]. Its origin counts
     /// as granted to that Plugin.
     #[arg(long, env = "GITLAB_BASE_URL", value_name = "URL")]
@@ -90,6 +108,11 @@ pub struct RawConfig {
     /// How many handlers are reconciled at the same time; 1 to 1000 [default: 32].
     #[arg(long, env = "K8SUPDATER_CONCURRENCY", value_name = "N")]
     pub concurrency: Option<String>,
+
+    /// How many rollouts may be under way at the same time, over all handlers; further updates wait until one of them ends. Rollbacks
+    /// and CronJobs do not count; 1 to 10000 [default: 10].
+    #[arg(long, env = "K8SUPDATER_MAX_ROLLOUTS", value_name = "N")]
+    pub max_rollouts: Option<String>,
 
     /// Where /livez, /readyz and /metrics are served [default: 0.0.0.0:8080].
     #[arg(long, env = "K8SUPDATER_HEALTH_ADDRESS", value_name = "ADDRESS:PORT")]
@@ -150,6 +173,12 @@ pub struct Config {
     pub frontier: Frontier,
     /// See [`RawConfig::latest`].
     pub latest: LatestPreference,
+    /// See [`RawConfig::minimum_age`].
+    pub minimum_age: Duration,
+    /// See [`RawConfig::delay_between_updates`].
+    pub delay_between_updates: Duration,
+    /// See [`RawConfig::rollback`].
+    pub rollback: Rollback,
     /// The GitLab of the Plugin `gitlab`.
     pub gitlab: GitLab,
     /// The mail server, and whom the Plugin `email` writes to; none if no mails are wanted.
@@ -160,6 +189,8 @@ pub struct Config {
     pub failing_after: Duration,
     /// See [`RawConfig::concurrency`].
     pub concurrency: u16,
+    /// See [`RawConfig::max_rollouts`].
+    pub max_rollouts: usize,
     /// See [`RawConfig::health_address`].
     pub health_address: SocketAddr,
     /// See [`RawConfig::cache_dir`].
@@ -201,10 +232,15 @@ impl RawConfig {
         let interval = Given::of(self.interval, "REFRESH_FREQUENCY_IN_SECONDS", "--interval");
         let frontier = Given::of(self.frontier, "VERSIONS_FRONTIER", "--frontier");
         let latest = Given::of(self.latest, "LATEST_PREFERENCE", "--latest");
+        let minimum_age = Given::of(self.minimum_age, "K8SUPDATER_MINIMUM_AGE", "--minimum-age");
+        let delay =
+            Given::of(self.delay_between_updates, "K8SUPDATER_DELAY_BETWEEN_UPDATES", "--delay-between-updates");
+        let rollback = Given::of(self.rollback, "K8SUPDATER_ROLLBACK", "--rollback");
         let base_url = Given::of(self.gitlab_base_url, "GITLAB_BASE_URL", "--gitlab-base-url");
         let project = Given::of(self.gitlab_project, "GITLAB_PROJECT_ID", "--gitlab-project");
         let failing_after = Given::of(self.failing_after, "K8SUPDATER_FAILING_AFTER", "--failing-after");
         let concurrency = Given::of(self.concurrency, "K8SUPDATER_CONCURRENCY", "--concurrency");
+        let max_rollouts = Given::of(self.max_rollouts, "K8SUPDATER_MAX_ROLLOUTS", "--max-rollouts");
         let health = Given::of(self.health_address, "K8SUPDATER_HEALTH_ADDRESS", "--health-address");
         let proxy = Given::of(self.proxy, "K8SUPDATER_PROXY", "--proxy");
         let format = Given::of(self.log_format, "K8SUPDATER_LOG_FORMAT", "--log-format");
@@ -230,6 +266,19 @@ impl RawConfig {
                     }
                 })?
                 .unwrap_or(LatestPreference::Notify),
+            minimum_age: minimum_age
+                .read("a duration from 0s to 8760h, such as 72h", |text| duration_up_to(LONGEST_PATIENCE, text))?
+                .unwrap_or(Duration::ZERO),
+            delay_between_updates: delay
+                .read("a duration from 0s to 8760h, such as 24h", |text| duration_up_to(LONGEST_PATIENCE, text))?
+                .unwrap_or(Duration::ZERO),
+            rollback: rollback
+                .read("OnFailure, which puts the image before back, or Never, which does not", |text| match text {
+                    "OnFailure" => Some(Rollback::OnFailure),
+                    "Never" => Some(Rollback::Never),
+                    _ => None,
+                })?
+                .unwrap_or(Rollback::Never),
             gitlab: GitLab {
                 base_url: base_url
                     .read("a URL such as https://gitlab.example.com, without user, query or /api/v4", gitlab)?,
@@ -241,15 +290,14 @@ impl RawConfig {
             email: self.email.check()?,
             telegram: self.telegram.check()?,
             failing_after: failing_after
-                .read("a duration from 0s to 24h, such as 5m", |text| {
-                    let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
-                    let parsed = Duration::from(parsed);
-                    (parsed <= LONGEST_FAILING_AFTER).then_some(parsed)
-                })?
+                .read("a duration from 0s to 24h, such as 5m", |text| duration_up_to(LONGEST_FAILING_AFTER, text))?
                 .unwrap_or(Duration::from_mins(5)),
             concurrency: concurrency
                 .read("a whole number from 1 to 1000", |text| text.parse().ok().filter(|n| (1..=1000).contains(n)))?
                 .unwrap_or(32),
+            max_rollouts: max_rollouts
+                .read("a whole number from 1 to 10000", |text| text.parse().ok().filter(|n| (1..=10_000).contains(n)))?
+                .unwrap_or(10),
             health_address: health
                 .read("an address and a port, such as 0.0.0.0:8080", |text| text.parse().ok())?
                 .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8080))),
@@ -304,13 +352,15 @@ fn is_dns_label(text: &str) -> bool {
 fn duration(text: &str) -> Option<Duration> {
     let duration = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            // Parsed as a Kubernetes duration, whose sign has to be looked at separately.
-            let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
-            parsed.into()
-        }
+        Err(_) => duration_up_to(LONGEST_INTERVAL, text)?,
     };
     (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&duration).then_some(duration)
+}
+
+/// A duration as Kubernetes writes them, whose sign has to be looked at separately.
+fn duration_up_to(longest: Duration, text: &str) -> Option<Duration> {
+    let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative())?;
+    Some(Duration::from(parsed)).filter(|parsed| *parsed <= longest)
 }
 
 /// A GitLab's address and its origin. The plugin looks at the path more closely.

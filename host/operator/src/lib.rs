@@ -21,7 +21,7 @@
 //! 11. [`notify::reconcile`], which has a loop of its own, reads in the status what people should hear, and has it sent by notifier plugins.
 //!
 //! What is not applied by itself is offered to people; what they say to that comes back as [`answer`]s, which [`decide`](reconcile::decide)
-//! follows.
+//! follows. A handler that looks after many workloads is a [`fleet`]: it has a handler of the usual kind made for each of them.
 //!
 //! # The rooms, in reading order
 //!
@@ -33,6 +33,8 @@
 pub mod api;
 pub mod config;
 pub mod reconcile;
+
+pub mod fleet;
 
 pub mod answer;
 

@@ -43,6 +43,7 @@ use crate::config::Config;
 use crate::credentials;
 use crate::exchange::{self, Ways};
 use crate::failure::chain;
+use crate::fleet;
 use crate::plugin::Plugins;
 use crate::telemetry::metrics::Metrics;
 
@@ -292,6 +293,10 @@ const ATTEMPTS: u32 = 5;
 /// Tells that `handler` is gone, as far as that is possible: there is no status left that could remember to try again.
 pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
     ctx.forget(&handler.uid().unwrap_or_default());
+    // Of a fleet that goes, or a workload, nobody has to hear once more for each member.
+    if fleet::owner(&handler.metadata).is_some() {
+        return;
+    }
     let now = Timestamp::now();
     let Some(notice) = Standing::of(handler, Duration::ZERO, now).deleted(now) else { return };
     let (channels, _) = ctx.channels(handler);

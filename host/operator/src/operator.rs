@@ -1,5 +1,6 @@
 //! Builds the clients, the watches and the contexts, runs the two loops and the health server, and stops them all.
 
+mod neighbours;
 mod workloads;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OnceCell, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -33,12 +34,15 @@ use crate::lease;
 use crate::nodes::Nodes;
 use crate::notify;
 use crate::plugin::{self, Plugins};
+use crate::reconcile::handlers::{Guarded as GuardedHandler, HandlerKey, Handlers, Wake};
+use crate::reconcile::slots::Slots;
 use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
 use crate::telemetry::health;
 use crate::telemetry::metrics::Metrics;
 use crate::workload::Workloads;
 
+use neighbours::{Consequences, Neighbours};
 use workloads::{KnownWorkloads, WatchedWorkloads};
 
 type Guarded<K> = DeserializeGuard<K>;
@@ -115,7 +119,15 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
     let known_plugins = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
     let start = async {
         wait_for_plugins(known_plugins, &plugins).await;
+        let scopes = scopes(&config);
+        let (wake, woken) = Wake::new(&scopes);
+        let shelves: Vec<Shelf<GuardedHandler>> = scopes.iter().map(|_| Shelf::new()).collect();
+        let everything: Vec<_> = shelves.iter().map(|shelf| shelf.known.clone()).collect();
         let parts = Parts {
+            handlers: Handlers::new(everything.iter().map(|known| known.store.clone())),
+            everything,
+            slots: Arc::new(Slots::new(config.max_rollouts, wake.clone(), Arc::clone(&metrics))),
+            wake,
             registries: Arc::new(Registries::new(egress.clone())),
             nodes: Arc::new(Nodes::new(client.clone())),
             client,
@@ -125,9 +137,12 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), R
             mailer,
             metrics,
         };
+        let mut known = Vec::new();
+        for ((namespace, shelf), woken) in scopes.iter().zip(shelves).zip(woken) {
+            known.push(watch_namespace(&mut tasks, &parts, namespace.as_deref(), shelf, woken, &stopping));
+        }
         let mut known_handlers = Vec::new();
-        for namespace in scopes(&config) {
-            let known = watch_namespace(&mut tasks, &parts, namespace.as_deref(), &stopping);
+        for known in known {
             known.handlers.wait_until_listed().await;
             known.workloads.wait_until_listed().await;
             known_handlers.push(known.handlers.store);
@@ -171,6 +186,11 @@ struct Parts {
     egress: Egress,
     mailer: Option<Mailer>,
     metrics: Arc<Metrics>,
+    slots: Arc<Slots>,
+    wake: Wake,
+    handlers: Handlers,
+    /// The watches behind `handlers`.
+    everything: Vec<Known<GuardedHandler>>,
 }
 
 /// Has the handlers of a namespace looked after, or all of them: the loop that checks and updates, and the one that tells people.
@@ -178,9 +198,11 @@ fn watch_namespace(
     tasks: &mut JoinSet<()>,
     parts: &Parts,
     namespace: Option<&str>,
+    shelf: Shelf<GuardedHandler>,
+    woken: mpsc::UnboundedReceiver<HandlerKey>,
     stopping: &CancellationToken,
 ) -> KnownInScope {
-    let Parts { client, config, plugins, registries, nodes, egress, mailer, metrics } = parts;
+    let Parts { client, config, plugins, registries, nodes, egress, mailer, metrics, .. } = parts;
     let watched = WatchedWorkloads::new(client, namespace);
     let context = Arc::new(Context {
         client: client.clone(),
@@ -191,6 +213,10 @@ fn watch_namespace(
         nodes: Arc::clone(nodes),
         metrics: Arc::clone(metrics),
         failures: Failures::default(),
+        handlers: parts.handlers.clone(),
+        wake: parts.wake.clone(),
+        slots: Arc::clone(&parts.slots),
+        fleets: reconcile::fleet::Looks::default(),
     });
     let (notices, ended) = notify::Context::new(
         client.clone(),
@@ -200,8 +226,9 @@ fn watch_namespace(
         mailer.clone(),
         Arc::clone(metrics),
     );
-    let (handlers, changed) = watched_handlers(namespace, Arc::clone(&context), Arc::clone(&notices));
-    let known = spawn_handler_loop(tasks, handlers, watched, context, stopping.clone());
+    let (handlers, changed) = watched_handlers(namespace, shelf, Arc::clone(&context), Arc::clone(&notices));
+    let sources = Sources { handlers, workloads: watched, woken, everything: parts.everything.clone() };
+    let known = spawn_handler_loop(tasks, sources, context, stopping.clone());
     spawn_notice_loop(tasks, known.handlers.clone(), changed, ended, notices, stopping.clone());
     known
 }
@@ -279,31 +306,45 @@ fn watched<K>(events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + S
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    watched_by(events, |_| {})
+    watched_by(events, Shelf::new(), |_| {})
+}
+
+/// Where a watch puts what it brings.
+struct Shelf<K: Resource<DynamicType = ()> + Clone + 'static> {
+    known: Known<K>,
+    writer: reflector::store::Writer<K>,
+    listed: watch::Sender<bool>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Shelf<K> {
+    fn new() -> Self {
+        let (store, writer) = reflector::store();
+        let (listed, is_listed) = watch::channel(false);
+        Self { known: Known { store, is_listed }, writer, listed }
+    }
 }
 
 /// The same, with somebody who is told of each event after it is known.
 fn watched_by<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    Shelf { known, writer, listed }: Shelf<K>,
     mut tell: impl FnMut(&watcher::Event<K>) + Send + 'static,
 ) -> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    let (store, writer) = reflector::store();
-    let (listed, is_listed) = watch::channel(false);
     let touched = events
         .default_backoff()
         .reflect(writer)
         .inspect_ok(move |event| {
+            tell(event);
             if matches!(event, watcher::Event::InitDone) {
                 listed.send_replace(true);
             }
-            tell(event);
         })
         .touched_objects()
         .boxed();
-    Watched { known: Known { store, is_listed }, touched }
+    Watched { known, touched }
 }
 
 fn spawn_plugin_loop(
@@ -391,27 +432,42 @@ struct KnownInScope {
 }
 
 /// The watch of handlers, and all of them as they change, for the loop that tells people. That one is gone is told at once: no loop looks
-/// at it any more.
+/// at it any more. What concerns other handlers has those looked at.
 fn watched_handlers(
     namespace: Option<&str>,
+    shelf: Shelf<GuardedHandler>,
     context: Arc<Context>,
     notices: Arc<notify::Context>,
 ) -> (Watched<Guarded<VersioningHandler>>, mpsc::UnboundedReceiver<Guarded<VersioningHandler>>) {
     let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
     let (tell, changed) = mpsc::unbounded_channel();
-    let handlers = watched_by(watcher(api, watcher::Config::default()), move |event| match event {
-        watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
-            // Nobody listens any more while the operator stops.
-            let _ = tell.send(handler.clone());
-        }
-        watcher::Event::Delete(handler) => {
-            if let Ok(handler) = &handler.0 {
-                notify::deleted(handler, &notices);
-                let (handler, context) = (handler.clone(), Arc::clone(&context));
-                tokio::spawn(async move { reconcile::lifecycle::deleted(handler, &context).await });
+    let mut neighbours = Neighbours::default();
+    let handlers = watched_by(watcher(api, watcher::Config::default()), shelf, move |event| {
+        match event {
+            watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
+                // Nobody listens any more while the operator stops.
+                let _ = tell.send(handler.clone());
             }
+            watcher::Event::Delete(handler) => {
+                if let Ok(handler) = &handler.0 {
+                    notify::deleted(handler, &notices);
+                    let (handler, context) = (handler.clone(), Arc::clone(&context));
+                    tokio::spawn(async move { reconcile::lifecycle::deleted(handler, &context).await });
+                }
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
         }
-        watcher::Event::Init | watcher::Event::InitDone => {}
+        if let watcher::Event::InitApply(DeserializeGuard(Ok(handler))) = event {
+            context.slots.restore(handler);
+        }
+        let Consequences { wake, gone } = neighbours.note(event);
+        for handler in &gone {
+            context.slots.forget(handler);
+            context.fleets.forget(handler);
+        }
+        for handler in wake {
+            context.wake.wake(handler);
+        }
     });
     (handlers, changed)
 }
@@ -503,10 +559,34 @@ async fn hold_while_there_are_bots(
     }
 }
 
+/// What the loop over handlers of one scope runs on.
+struct Sources {
+    handlers: Watched<GuardedHandler>,
+    workloads: WatchedWorkloads,
+    /// Handlers that others have looked at.
+    woken: mpsc::UnboundedReceiver<HandlerKey>,
+    /// The handlers of all scopes.
+    everything: Vec<Known<GuardedHandler>>,
+}
+
+/// Longest time that the handlers of one namespace wait for those of the others; one that cannot be listed must not keep them for ever.
+const SCOPES_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until all handlers are known, so that no rollout is begun before those are counted that are under way.
+async fn wait_for_all(everything: &[Known<GuardedHandler>]) {
+    let listed = async {
+        for known in everything {
+            known.wait_until_listed().await;
+        }
+    };
+    if tokio::time::timeout(SCOPES_PATIENCE, listed).await.is_err() {
+        warn!("some namespaces cannot be listed yet; rollouts that are under way there do not count");
+    }
+}
+
 fn spawn_handler_loop(
     tasks: &mut JoinSet<()>,
-    handlers: Watched<Guarded<VersioningHandler>>,
-    workloads: WatchedWorkloads,
+    Sources { handlers, workloads, woken, everything }: Sources,
     context: Arc<Context>,
     stopping: CancellationToken,
 ) -> KnownInScope {
@@ -517,14 +597,19 @@ fn spawn_handler_loop(
     let known_workloads = known.workloads.clone();
     let plugin_changes = changes(context.plugins.changes());
     let for_cleaning = Arc::clone(&context);
+    let are_all_listed = Arc::new(OnceCell::new());
+    let everything: Arc<[_]> = everything.into();
     let run = workloads
         .wake(controller, &store)
         .reconcile_all_on(plugin_changes)
+        .reconcile_on(received(woken))
         .graceful_shutdown_on(stopping.cancelled_owned())
         .run(
             move |handler, context| {
                 let workloads = known_workloads.clone();
+                let (are_all_listed, everything) = (Arc::clone(&are_all_listed), Arc::clone(&everything));
                 async move {
+                    are_all_listed.get_or_init(|| wait_for_all(&everything)).await;
                     // A workload that its watch has not listed yet is not one that does not exist.
                     workloads.wait_until_listed().await;
                     reconcile::reconcile(handler, context).await

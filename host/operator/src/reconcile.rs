@@ -13,14 +13,18 @@ pub mod act;
 pub mod announce;
 pub mod answered;
 pub mod answers;
+pub mod claims;
 pub mod decide;
 pub mod event;
+pub mod fleet;
+pub mod handlers;
 pub mod history;
 pub mod lifecycle;
 pub mod observe;
 pub mod offer;
 pub mod progress;
 pub mod report;
+pub mod slots;
 pub mod status;
 pub mod validate;
 
@@ -40,6 +44,7 @@ use tracing::{debug, warn};
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
+use crate::fleet::FleetError;
 use crate::nodes::Nodes;
 use crate::plugin::Plugins;
 use crate::registry::Registries;
@@ -47,6 +52,8 @@ use crate::telemetry::metrics::Metrics;
 use crate::workload::{WorkloadError, Workloads};
 
 use act::Outcome;
+use handlers::{HandlerKey, Handlers, Wake};
+use slots::{Slots, Standing};
 
 /// What the main loop works with.
 pub struct Context {
@@ -66,6 +73,14 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// How often in a row each handler's reconcile failed as a whole, for its backoff.
     pub failures: Failures,
+    /// All handlers that are watched, in whichever scope.
+    pub handlers: Handlers,
+    /// Has another handler looked at, in whichever scope.
+    pub wake: Wake,
+    /// How many rollouts may be under way.
+    pub slots: Arc<Slots>,
+    /// When fleets were looked at.
+    pub fleets: fleet::Looks,
 }
 
 /// Failures in a row, by handler.
@@ -102,6 +117,9 @@ pub enum Error {
     /// The status could not be written.
     #[error(transparent)]
     Status(#[from] status::StatusError),
+    /// The members of a fleet could not be kept.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
 }
 
 impl Error {
@@ -111,6 +129,7 @@ impl Error {
             Self::Invalid(err) => err.reason(),
             Self::Workload(err) => err.reason(),
             Self::Status(err) => err.reason(),
+            Self::Fleet(err) => err.reason(),
         }
     }
 
@@ -120,6 +139,7 @@ impl Error {
             Self::Invalid(_) => Retry::OnChange,
             Self::Workload(err) => err.retry(),
             Self::Status(err) => err.retry(),
+            Self::Fleet(err) => err.retry(),
         }
     }
 }
@@ -131,24 +151,62 @@ impl Error {
 /// time of the next attempt.
 pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let now = Timestamp::now();
-    let attempt = match &object.0 {
-        Ok(handler) => attempt(handler, &ctx, now).await,
-        Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
+    let key = ObjectRef::from_obj(&*object);
+    let action = match &object.0 {
+        Ok(handler) if handler.spec.selector.is_some() => {
+            // It has none, even if it was another kind of handler before.
+            ctx.slots.forget(&key);
+            fleet::reconcile(key.clone(), handler, &ctx, now).await
+        }
+        _ => check(&key, &object, &ctx, now).await,
     };
-    // One door out, so that failures reach the status too.
-    let action = report::report(&ctx, &object, attempt, now).await?;
-    ctx.failures.forget(&ObjectRef::from_obj(&*object));
+    let action = action?;
+    ctx.failures.forget(&key);
     Ok(action)
 }
 
+/// Checks the workload of one handler.
+async fn check(
+    key: &HandlerKey,
+    object: &DeserializeGuard<VersioningHandler>,
+    ctx: &Context,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    let attempt = match &object.0 {
+        Ok(handler) => attempt(key, handler, ctx, now).await,
+        Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
+    };
+    let standing = Standing::of(object, &attempt);
+    // One door out, so that failures reach the status too.
+    let reported = report::report(ctx, object, attempt, now).await;
+    // Not before the status says that a rollout has ended: by then another one may have begun.
+    let standing = match (&reported, standing) {
+        (Err(_), Standing::Idle) => Standing::failed(object),
+        (_, standing) => standing,
+    };
+    ctx.slots.settle(key, slots::version(object), standing);
+    reported
+}
+
 /// Steps one to five; `?` is fine in here.
-async fn attempt(handler: &VersioningHandler, ctx: &Context, now: Timestamp) -> Result<Outcome, Error> {
+async fn attempt(
+    key: &HandlerKey,
+    handler: &VersioningHandler,
+    ctx: &Context,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    if handler.status.as_ref().is_some_and(|status| status.fleet.is_some()) {
+        fleet::disband(handler, ctx).await?;
+    }
     let target = validate::validate(handler, &ctx.config)?;
     if target.is_suspended {
         return Ok(Outcome::suspended(target));
     }
-    let observed = observe::observe(ctx, target).await?;
-    let decision = decide::decide(observed, now);
+    let observed = observe::observe(ctx, target, now).await?;
+    let mut decision = decide::decide(observed, now);
+    if decision.needs_slot() && !ctx.slots.occupy(key) {
+        decision.withhold(ctx.config.max_rollouts);
+    }
     let announced = announce::announce(ctx, handler, decision, now).await?;
     Ok(act::act(ctx, announced, now).await)
 }

@@ -1,21 +1,26 @@
 //! Workloads: one face for all kinds, read from shared watches and changed with guarded patches.
 //!
 //! Owns the caches of workloads and the only function that changes one. Pure parts, tested as tables: [`kind`] and [`object`], which
-//! know how the kinds differ, [`containers`], [`owner`], [`rollout`], [`restart`] and the building of the patch in [`patch`].
+//! know how the kinds differ, [`containers`], [`owner`], [`rollout`], [`restart`], [`rolled_back`] and the
+//! building of the patch in [`patch`].
 
 pub mod containers;
+pub mod jobs;
 pub mod kind;
 pub mod object;
 pub mod owner;
 pub mod patch;
 pub mod pods;
 pub mod restart;
+pub mod rolled_back;
 pub mod rollout;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
+use kube::api::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use thiserror::Error;
@@ -77,7 +82,7 @@ pub enum WorkloadError {
     /// The API server refused or could not be reached.
     #[error("cannot {verb} {kind} {namespace}/{name}")]
     Api {
-        /// `read`, `patch` or `list the pods of`.
+        /// `read`, `patch`, `list the pods of`, `delete a pod of` or `list the Jobs of`.
         verb: &'static str,
         /// Its kind.
         kind: WorkloadKind,
@@ -147,6 +152,37 @@ impl Workloads {
                 self.look(stores.map(|stores| &stores.cron_jobs), namespace, workload, generation).await
             }
         }
+    }
+
+    /// The workloads of a namespace that are `meant`, as of their watches, by kind and name; none without watches.
+    pub fn select(
+        &self,
+        namespace: &str,
+        meant: impl Fn(WorkloadKind, &BTreeMap<String, String>) -> bool,
+    ) -> Vec<WorkloadRef> {
+        fn add<K: Object>(
+            found: &mut Vec<WorkloadRef>,
+            store: &Store<K>,
+            is_meant: &impl Fn(WorkloadKind, &ObjectMeta) -> bool,
+        ) {
+            let meant = store.state_filter(|workload| is_meant(K::KIND, workload.meta()));
+            let names = meant.iter().filter_map(|workload| workload.meta().name.clone());
+            found.extend(names.map(|name| WorkloadRef { kind: K::KIND, name }));
+        }
+        let none = BTreeMap::new();
+        let is_meant = |kind, metadata: &ObjectMeta| {
+            let labels = metadata.labels.as_ref().unwrap_or(&none);
+            metadata.namespace.as_deref() == Some(namespace) && meant(kind, labels)
+        };
+        let mut found = Vec::new();
+        if let Some(stores) = &self.stores {
+            add(&mut found, &stores.deployments, &is_meant);
+            add(&mut found, &stores.stateful_sets, &is_meant);
+            add(&mut found, &stores.daemon_sets, &is_meant);
+            add(&mut found, &stores.cron_jobs, &is_meant);
+        }
+        found.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
+        found
     }
 
     async fn look<K: Object>(

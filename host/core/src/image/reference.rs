@@ -97,6 +97,11 @@ impl ImageReference {
         format!("{}/{}", self.registry, self.repository)
     }
 
+    /// Whether both are of one repository, however it is spelt.
+    pub fn is_of_same_repository(&self, other: &Self) -> bool {
+        self.registry == other.registry && self.repository == other.repository
+    }
+
     /// The tag, if one is spelt. Runtimes read none as `latest`, or do not look at it if there is a digest.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()

@@ -57,7 +57,7 @@ impl Proofs {
     /// longer rather than hurries.
     pub fn of(runs: &[Run], image: &ImageReference, soak: Duration) -> Self {
         let mut newest: BTreeMap<&str, &Run> = BTreeMap::new();
-        let tagged = runs.iter().filter(|run| is_same_repository(&run.image, image));
+        let tagged = runs.iter().filter(|run| run.image.is_of_same_repository(image));
         let tagged: Vec<(&str, &Run)> = tagged.filter_map(|run| Some((run.image.tag()?, run))).collect();
         for &(tag, run) in &tagged {
             let known = newest.entry(tag).or_insert(run);
@@ -104,10 +104,6 @@ impl Proofs {
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
         self.0.values().map(|proof| proof.from).filter(|from| *from > now).min()
     }
-}
-
-fn is_same_repository(one: &ImageReference, other: &ImageReference) -> bool {
-    one.registry() == other.registry() && one.repository() == other.repository()
 }
 
 #[cfg(test)]

@@ -68,6 +68,14 @@ pub(super) fn standing(handler: &VersioningHandler, choice: &Choice, now: Timest
     Standing::NotOffered { offered: offered.collect() }
 }
 
+/// Whether `choice` is about something that `handler` offers, or has offered until it was answered.
+pub fn concerns(handler: &VersioningHandler, choice: &Choice, now: Timestamp) -> bool {
+    match standing(handler, choice, now) {
+        Standing::Offered | Standing::Answered { .. } => true,
+        Standing::NotOffered { .. } | Standing::Impossible { .. } => false,
+    }
+}
+
 /// What `handler` offers and that waits for such an answer, which is given to each of it.
 pub fn waiting(handler: &VersioningHandler, answer: Answer, now: Timestamp) -> Vec<Choice> {
     let containers = handler.status.as_ref().map(|status| status.containers.as_slice()).unwrap_or_default();

@@ -65,7 +65,7 @@ pub struct Predecessor {
 }
 
 /// Several workloads of the handler's own namespace. Without labels and expressions it is every one of the kinds.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkloadSelector {
     /// Which kinds of workloads; Deployments alone if there is none.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::core::Duration;
 use kube::{CustomResource, KubeSchema};
@@ -40,7 +41,7 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         name = "Current",
         type_ = "string",
         json_path = ".status.current",
-        description = "Tags in the workload's spec now"
+        description = "Tags in the workload's spec now, or how many workloads the handler's selector matches"
     ),
     printcolumn(
         name = "Available",
@@ -208,6 +209,15 @@ pub struct VersioningHandlerSpec {
     /// Stops all checks and updates until it is removed. A rollout that has begun is not undone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+}
+
+impl VersioningHandler {
+    /// By what the oldest of several is found: when it was created, and, because times have whole seconds only, its name. One without a time
+    /// has not been created yet.
+    pub fn seniority(&self) -> (Timestamp, &str) {
+        let created = self.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0);
+        (created, self.metadata.name.as_deref().unwrap_or_default())
+    }
 }
 
 impl VersioningHandlerSpec {
@@ -403,13 +413,15 @@ pub struct VersioningHandlerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// Kind and name of the workload, such as `StatefulSet/db`.
+    /// Kind and name of the workload, such as `StatefulSet/db`; of a handler with `selector` the kinds, such as `Deployment/*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
-    /// Tags in the workload's spec; with the containers' names where there are several.
+    /// Tags in the workload's spec; with the containers' names where there are several. Of a handler with `selector` how many workloads it
+    /// looks after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
-    /// What is offered, and left to a human; with the containers' names where there are several.
+    /// What is offered, and left to a human; with the containers' names where there are several. Of a handler with `selector` to how many
+    /// workloads something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<String>,
     /// What is done about the workload: `spec.mode`, or what follows from who owns it.
@@ -520,7 +532,7 @@ pub struct ContainerStatus {
     /// Versions that failed or were taken back; at most 8. One ends when the container has a better version, or when somebody approves it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldTag>,
-    /// With `minimumAge`, when tags that could be applied were seen first; at most 32, the newest.
+    /// With `minimumAge`, when tags that could be applied were seen first, where the registry has no date; at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_seen: Vec<SeenTag>,
     /// What the tag of the container points at, as of when the container got it or this handler first looked.

@@ -19,8 +19,12 @@ use crate::api::workload::WorkloadKind;
 use crate::cli::name::{HandlerName, handler_name};
 use crate::config::{Config, ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
+use crate::fleet;
 use crate::nodes::Nodes;
 use crate::plugin::{self, Plugins};
+use crate::reconcile::fleet::Looks;
+use crate::reconcile::handlers::{Handlers, Wake};
+use crate::reconcile::slots::Slots;
 use crate::reconcile::validate::{Exception, Target};
 use crate::reconcile::{Context, Failures, decide, observe, validate};
 use crate::registry::Registries;
@@ -111,6 +115,18 @@ pub enum ExplainError {
         /// Its name.
         name: String,
     },
+    /// It looks after no workload itself.
+    #[error(
+        "VersioningHandler {namespace}/{name} has a handler made for each workload that it selects; explain one of these: \
+         \"kubectl get versioninghandlers -n {namespace} -l {}={name}\" lists them",
+        fleet::LABEL
+    )]
+    Fleet {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// The spec cannot be followed.
     #[error(transparent)]
     Invalid(#[from] validate::Invalid),
@@ -153,13 +169,18 @@ pub fn run(args: &ExplainArgs) -> Result<(), ExplainError> {
 
 async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainError> {
     let client = connections::api_server(&config).await?;
-    let handler = handler(&client, &args.handler).await?;
+    let (handler, all) = handler(&client, &args.handler).await?;
+    if handler.spec.selector.is_some() {
+        let HandlerName { namespace, name } = args.handler.clone();
+        return Err(ExplainError::Fleet { namespace, name });
+    }
     let target = validate::validate(&handler, &config)?;
     let kind = target.workload.kind;
-    let ctx = context(client, config, &target).await?;
-    let observed = observe::observe(&ctx, target).await?;
+    let ctx = context(client, config, &target, all).await?;
+    let now = Timestamp::now();
+    let observed = observe::observe(&ctx, target, now).await?;
     let mut explanation = Explanation::of(&observed);
-    explanation.decided(&decide::decide(observed, Timestamp::now()));
+    explanation.decided(&decide::decide(observed, now));
     if let Some(name) = &args.container {
         let known = explanation.keep(name);
         if !known.is_empty() {
@@ -172,20 +193,30 @@ async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainEr
     })
 }
 
-async fn handler(client: &Client, name: &HandlerName) -> Result<VersioningHandler, ExplainError> {
+/// The handler of that name, and all handlers of its namespace.
+async fn handler(
+    client: &Client,
+    name: &HandlerName,
+) -> Result<(VersioningHandler, Vec<VersioningHandler>), ExplainError> {
     let HandlerName { namespace, name } = name;
     let api: Api<VersioningHandler> = Api::namespaced(client.clone(), namespace);
-    let found = api.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
+    let found = api.list(&ListParams::default()).await;
     let found = found.map_err(|source| ExplainError::Api {
         what: format!("VersioningHandler {namespace}/{name}"),
         source: Box::new(source),
     })?;
     let missing = || ExplainError::NotFound { namespace: namespace.clone(), name: name.clone() };
-    found.items.into_iter().find(|handler| handler.name_any() == *name).ok_or_else(missing)
+    let handler = found.items.iter().find(|handler| handler.name_any() == *name).cloned().ok_or_else(missing)?;
+    Ok((handler, found.items))
 }
 
 /// What a reconcile works with, for one look: nothing is watched, and only the plugins of `target` are loaded.
-async fn context(client: Client, config: Config, target: &Target) -> Result<Context, ExplainError> {
+async fn context(
+    client: Client,
+    config: Config,
+    target: &Target,
+    handlers: Vec<VersioningHandler>,
+) -> Result<Context, ExplainError> {
     let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
     let plugins = Arc::new(Plugins::new(config.namespace.clone()));
@@ -209,6 +240,10 @@ async fn context(client: Client, config: Config, target: &Target) -> Result<Cont
         nodes: Arc::new(Nodes::new(client.clone())),
         registries: Arc::new(Registries::new(egress)),
         failures: Failures::default(),
+        handlers: Handlers::listed(handlers),
+        wake: Wake::default(),
+        slots: Arc::new(Slots::new(config.max_rollouts, Wake::default(), Arc::clone(&metrics))),
+        fleets: Looks::default(),
         client,
         config,
         plugins,

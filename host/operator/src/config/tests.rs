@@ -17,6 +17,8 @@ fn defaults_hold_without_any_setting() {
     assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
     assert_eq!((config.email, config.telegram), (None, None));
+    assert_eq!((config.minimum_age, config.delay_between_updates), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(config.rollback, Rollback::Never);
 }
 
 #[test]
@@ -28,6 +30,9 @@ fn empty_means_unset() {
         raw.cache_dir = Some(PathBuf::new());
         raw.proxy = Some(String::new());
         raw.latest = Some(String::new());
+        raw.minimum_age = Some(String::new());
+        raw.delay_between_updates = Some(" ".to_owned());
+        raw.rollback = Some(String::new());
         raw.gitlab_base_url = Some(" ".to_owned());
         raw.gitlab_token = Some(Secret::new(String::new()));
         raw.gitlab_project = Some(String::new());
@@ -37,6 +42,8 @@ fn empty_means_unset() {
     assert_eq!(config.frontier, Frontier::new(1).unwrap());
     assert_eq!((config.cache_dir, config.proxy), (None, None));
     assert_eq!((config.latest, config.gitlab), (LatestPreference::Notify, GitLab::default()));
+    assert_eq!((config.minimum_age, config.delay_between_updates), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(config.rollback, Rollback::Never);
 }
 
 #[test]
@@ -86,6 +93,40 @@ fn latest_preference_is_a_truth_value() {
 }
 
 #[test]
+fn patience_is_at_most_a_year() {
+    for (given, expected) in [("0s", 0), ("72h", 259_200), ("1h30m", 5_400), ("8760h", 31_536_000)] {
+        let config = check(|raw| {
+            raw.minimum_age = Some(given.to_owned());
+            raw.delay_between_updates = Some(given.to_owned());
+        })
+        .unwrap();
+        let expected = Duration::from_secs(expected);
+        assert_eq!((config.minimum_age, config.delay_between_updates), (expected, expected), "{given}");
+    }
+    for given in ["72", "-1h", "8761h", "3d"] {
+        let age = check(|raw| raw.minimum_age = Some(given.to_owned())).unwrap_err();
+        let names = "K8SUPDATER_MINIMUM_AGE (or --minimum-age)";
+        assert_eq!(age, format!("{names} is {given:?}, expected a duration from 0s to 8760h, such as 72h"));
+        let delay = check(|raw| raw.delay_between_updates = Some(given.to_owned())).unwrap_err();
+        let names = "K8SUPDATER_DELAY_BETWEEN_UPDATES (or --delay-between-updates)";
+        assert_eq!(delay, format!("{names} is {given:?}, expected a duration from 0s to 8760h, such as 24h"));
+    }
+}
+
+#[test]
+fn rollback_is_on_failure_or_never() {
+    for (given, expected) in [("OnFailure", Rollback::OnFailure), (" Never ", Rollback::Never)] {
+        let config = check(|raw| raw.rollback = Some(given.to_owned())).unwrap();
+        assert_eq!(config.rollback, expected, "{given}");
+    }
+    for given in ["true", "onfailure", "Always"] {
+        let err = check(|raw| raw.rollback = Some(given.to_owned())).unwrap_err();
+        let expected = "expected OnFailure, which puts the image before back, or Never, which does not";
+        assert_eq!(err, format!("K8SUPDATER_ROLLBACK (or --rollback) is {given:?}, {expected}"));
+    }
+}
+
+#[test]
 fn gitlab_is_an_address_a_token_and_a_project_each_of_which_may_be_missing() {
     let config = check(|raw| {
         raw.gitlab_base_url = Some("https://gitlab.tools:8443/dev/".to_owned());
@@ -117,6 +158,7 @@ fn every_other_knob_turns_and_refuses_nonsense() {
         raw.watch_namespaces = Some("b, a,b".to_owned());
         raw.failing_after = Some("30s".to_owned());
         raw.concurrency = Some("4".to_owned());
+        raw.max_rollouts = Some("200".to_owned());
         raw.health_address = Some("127.0.0.1:9".to_owned());
         raw.proxy = Some("http://proxy:3128".to_owned());
         raw.log = Some("warn,k8supdater=trace".to_owned());
@@ -129,16 +171,17 @@ fn every_other_knob_turns_and_refuses_nonsense() {
     assert_eq!(config.namespace, "ops");
     assert_eq!(config.watch_namespaces, ["a", "b"]);
     assert_eq!(config.failing_after, Duration::from_secs(30));
-    assert_eq!((config.concurrency, config.health_address.port()), (4, 9));
+    assert_eq!((config.concurrency, config.max_rollouts, config.health_address.port()), (4, 200, 9));
     assert_eq!((config.log.as_str(), config.log_format), ("warn,k8supdater=trace", LogFormat::Json));
     assert_eq!(config.instance, "pod-1");
     assert_eq!((config.ca_file, config.cache_key_file), (Some("ca.pem".into()), Some("key".into())));
-    let refused: [fn(&mut RawConfig); 8] = [
+    let refused: [fn(&mut RawConfig); 9] = [
         |raw| raw.failing_after = Some("25h".to_owned()),
         |raw| raw.failing_after = Some("-1s".to_owned()),
         |raw| raw.namespace = Some("Not-A-Namespace".to_owned()),
         |raw| raw.watch_namespaces = Some("a,-b".to_owned()),
         |raw| raw.concurrency = Some("0".to_owned()),
+        |raw| raw.max_rollouts = Some("10001".to_owned()),
         |raw| raw.health_address = Some("8080".to_owned()),
         |raw| raw.proxy = Some("proxy:3128".to_owned()),
         |raw| raw.log_format = Some("xml".to_owned()),

@@ -18,6 +18,7 @@ use crate::api::versioning_handler::{
     ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
 };
 use crate::api::workload::WorkloadRef;
+use crate::fleet;
 
 /// How young a handler must be to be told as new where nothing of it was told before. Older ones were there before their channels.
 const NEW: Duration = Duration::from_hours(1);
@@ -31,7 +32,9 @@ pub(super) struct Standing {
     /// Which handler.
     pub(super) handler: Handler,
     workload: Option<Workload>,
-    /// What became of the handler itself since people were told last.
+    /// Whether the handler is new, and nobody knows of it.
+    is_new: bool,
+    /// What became of the handler itself since people were told last. Of a member of a fleet nothing: its fleet says it for all.
     lifecycle: Option<Notice>,
     /// The last step of each container's update.
     rollouts: Vec<Notice>,
@@ -67,12 +70,16 @@ impl Standing {
         let reference = reference(handler);
         let look = Look { handler, reference: &reference, now };
         let status = handler.status.clone().unwrap_or_default();
-        let (check, failing_at) = look.check(&status, failing_after);
+        // What is wrong with members is told of each of them.
+        let is_fleet = handler.spec.selector.is_some();
+        let (check, failing_at) = if is_fleet { (Check::Unknown, None) } else { look.check(&status, failing_after) };
         let is_preview = handler.spec.mode == Some(Mode::Preview);
+        let lifecycle = look.lifecycle();
         let awake = status.containers.iter().filter(|container| snoozed_until(container, now).is_none());
         let woken_at = status.containers.iter().filter_map(|container| snoozed_until(container, now));
         Self {
-            lifecycle: look.lifecycle().filter(|_| !is_preview),
+            is_new: !is_preview && lifecycle.as_ref().is_some_and(|notice| notice.kind == Kind::HandlerCreated),
+            lifecycle: lifecycle.filter(|_| fleet::owner(&handler.metadata).is_none() && !is_preview),
             rollouts: status.containers.iter().filter_map(|container| look.rollout(&status, container)).collect(),
             offers: awake.filter_map(|container| look.offer(&status, container)).collect(),
             moved: status.containers.iter().filter_map(|container| look.moved(container)).collect(),
@@ -88,7 +95,7 @@ impl Standing {
 
     /// Whether the handler is new, and nobody knows of it.
     pub(super) fn is_new(&self) -> bool {
-        self.lifecycle.as_ref().is_some_and(|notice| notice.kind == Kind::HandlerCreated)
+        self.is_new
     }
 
     /// That the handler is gone; none if nobody is to be told anything.

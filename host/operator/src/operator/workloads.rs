@@ -5,10 +5,13 @@ use k8s_openapi::api::batch::v1::CronJob;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 
 use super::{Guarded, Known, Watched, scoped, watched};
 use crate::api::versioning_handler::VersioningHandler;
+use crate::api::workload::WorkloadRef;
+use crate::fleet::owner;
+use crate::fleet::selection::Selection;
 use crate::workload::{Object, Stores, strip};
 
 /// The watches of one scope. Somebody has to poll them, which is what the controller does that they [wake](Self::wake).
@@ -87,18 +90,26 @@ fn stripped<K: Object>(client: &Client, namespace: Option<&str>) -> Watched<K> {
     watched(watcher(scoped::<K>(client, namespace), watcher::Config::default()).modify(strip))
 }
 
-/// The handlers that name a workload.
+/// The handlers that name a workload; the fleets that select it; and those that did, which they have a member for.
 fn naming<K: Object>(
     handlers: &Store<Guarded<VersioningHandler>>,
 ) -> impl Fn(K) -> Vec<ObjectRef<Guarded<VersioningHandler>>> + Send + Sync + 'static {
     let handlers = handlers.clone();
     move |workload| {
-        let (namespace, name) = (workload.namespace(), workload.name_any());
-        let is_named = |handler: &VersioningHandler| {
-            handler.spec.workload_ref().is_some_and(|named| named.kind == K::KIND && named.name == name)
+        let namespace = workload.namespace();
+        let reference = WorkloadRef { kind: K::KIND, name: workload.name_any() };
+        let is_concerned = |handler: &VersioningHandler| match &handler.spec.selector {
+            Some(selector) => {
+                Selection::parse(selector).is_ok_and(|selection| selection.matches(K::KIND, workload.labels()))
+            }
+            None => handler.spec.workload_ref().as_ref() == Some(&reference),
         };
-        let naming =
-            handlers.state_filter(|handler| handler.namespace() == namespace && handler.0.as_ref().is_ok_and(is_named));
-        naming.iter().map(|handler| ObjectRef::from_obj(&**handler)).collect()
+        let concerned = handlers
+            .state_filter(|handler| handler.namespace() == namespace && handler.0.as_ref().is_ok_and(is_concerned));
+        let fleets = concerned.iter().filter_map(|handler| {
+            let fleet = owner(handler.meta())?;
+            Some(ObjectRef::new(&fleet.name).within(namespace.as_deref()?))
+        });
+        fleets.chain(concerned.iter().map(|handler| ObjectRef::from_obj(&**handler))).collect()
     }
 }

@@ -138,7 +138,13 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
 async fn clear_the_way(ctx: &Context, decision: &Decision) {
     let (handler, workload) = (&decision.target.handler, &decision.target.workload);
     let namespace = &handler.namespace;
-    match ctx.workloads.delete_stuck_pods(namespace, workload, &decision.stuck).await {
+    let stuck: Vec<(&str, &str)> =
+        decision.stuck.iter().map(|(container, image)| (container.as_str(), image.as_str())).collect();
+    let deleted = match ctx.workloads.read(namespace, workload, None).await {
+        Ok(found) => ctx.workloads.delete_stuck_pods(&found, &stuck).await,
+        Err(err) => Err(err),
+    };
+    match deleted {
         Ok(0) => {}
         Ok(count) => info!(namespace, handler = handler.name, %workload, count, "pods deleted that were never ready"),
         // They are looked at again in a moment.

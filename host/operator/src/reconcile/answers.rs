@@ -1,12 +1,15 @@
-//! Which answers are for which container. Pure.
+//! Which answers are for which container, and what is remembered of its tags. Pure.
 //!
 //! An answer that names its container is for that one. Another is for every container to which its tag is offered, and where a workload
 //! has but one container, for that.
 
 use std::collections::BTreeSet;
 
+use k8supdater_core::image::ImageReference;
+
 use super::validate::Target;
 use crate::answer::{Answer, Choice};
+use crate::api::rollout_status::SeenTag;
 use crate::api::versioning_handler::ContainerStatus;
 
 impl Target {
@@ -25,11 +28,33 @@ impl Target {
         self.before.containers.iter().find(|before| before.name == container)
     }
 
-    /// The tags that are skipped in `container`, now that `answers` are given.
+    /// The tags that people do not want in `container`: those that `spec.hold` lists and those that are skipped, now that `answers` are given.
     pub fn held(&self, container: &str, answers: &[Choice]) -> BTreeSet<String> {
+        let mut held = self.plan_of(container).map(|plan| plan.policy.held.clone()).unwrap_or_default();
         let skipped = self.before_of(container).map(|before| before.skipped.as_slice()).unwrap_or_default();
-        let recorded = skipped.iter().map(|skipped| skipped.tag.clone());
-        recorded.chain(tags(answers, |answer| answer == Answer::Skip).map(str::to_owned)).collect()
+        held.extend(skipped.iter().map(|skipped| skipped.tag.clone()));
+        held.extend(tags(answers, |answer| answer == Answer::Skip).map(str::to_owned));
+        held
+    }
+
+    /// The tags of the repository of `image` whose rollout in `container` failed, or that somebody took back.
+    pub fn failed(&self, container: &str, image: &ImageReference) -> BTreeSet<String> {
+        let held = self.before_with(container, image).map(|before| before.held.as_slice()).unwrap_or_default();
+        held.iter().map(|held| held.tag.clone()).collect()
+    }
+
+    /// When tags of the repository of `image` were seen first, as far as it was written down for `container`.
+    pub fn first_seen(&self, container: &str, image: &ImageReference) -> &[SeenTag] {
+        self.before_with(container, image).map(|before| before.first_seen.as_slice()).unwrap_or_default()
+    }
+
+    /// What was known of `container`, if it had an image of the same repository as `image` then: in another one the same tag names something
+    /// else.
+    fn before_with(&self, container: &str, image: &ImageReference) -> Option<&ContainerStatus> {
+        let is_same = |before: &&ContainerStatus| {
+            before.image.parse().is_ok_and(|before: ImageReference| before.is_of_same_repository(image))
+        };
+        self.before_of(container).filter(is_same)
     }
 
     /// The tag that is approved in `container`, now that `answers` are given: the last one.

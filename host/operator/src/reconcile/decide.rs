@@ -9,6 +9,7 @@ mod held;
 mod mode;
 mod moved;
 mod proven;
+mod queue;
 mod refused;
 mod rollback;
 mod tripwire;
@@ -291,7 +292,7 @@ fn choose(
     status.waits = match chosen(wanted) {
         Some(wanted) => gate.wait(&wanted.tag, approved.is_some()),
         None if is_left_to_a_human => None,
-        None => gate.wait_for_age(&policy, current, candidates, &ruling),
+        None => gate.wait_for_age(&policy, current, candidates, &ruling).or_else(|| gate.wait_for_proof(tags, &ruling)),
     };
     let applied = wanted.filter(|_| status.waits.is_none());
     let waits = status.waits.is_some();
@@ -397,7 +398,7 @@ impl Update {
             from: container.image.clone(),
             to: tagged.ok()?.to_string(),
             restart_for: None,
-            takes_back: None,
+            rolls_back: None,
             is_for_once: false,
         };
         Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None, why })
@@ -405,7 +406,7 @@ impl Update {
 
     /// Whether it puts back what was there before the last one.
     pub fn is_rollback(&self) -> bool {
-        self.change.takes_back.is_some()
+        self.change.rolls_back.is_some()
     }
 }
 
@@ -477,6 +478,7 @@ impl Decision {
             Retry::After(wait) => wait,
         };
         let wait = self.problems.iter().map(wait).min().unwrap_or(self.target.interval);
+        let wait = if self.is_withheld() { wait.min(queue::LONGEST) } else { wait };
         let waits = self.containers.iter().filter_map(|status| Some(status.waits.as_ref()?.until.as_ref()?.0));
         let left = |time: Timestamp| Duration::try_from(time.duration_since(self.now)).unwrap_or_default();
         waits.chain(self.look_again).map(left).min().map_or(wait, |left| wait.min(left))

@@ -21,7 +21,7 @@ pub(super) fn saying(handler: &VersioningHandler) -> Option<Saying> {
     let was_suspended = status.is_some_and(|status| {
         status.conditions.iter().any(|condition| condition.type_ == READY && condition.reason == SUSPENDED)
     });
-    let workload = handler.spec.workload_ref()?;
+    let workload = subject(handler)?;
     let (reason, note) = match known {
         None => ("HandlerCreated", format!("{workload} is looked after from now on")),
         Some(known) if known == generation => return None,
@@ -34,6 +34,14 @@ pub(super) fn saying(handler: &VersioningHandler) -> Option<Saying> {
     Some(Saying { is_warning: false, reason, action: "Read", occasion: generation.to_string(), note })
 }
 
+/// What `handler` looks after, in words; none if it does not say.
+fn subject(handler: &VersioningHandler) -> Option<String> {
+    match &handler.spec.selector {
+        Some(_) => Some("every workload that spec.selector matches".to_owned()),
+        None => handler.spec.workload_ref().map(|workload| workload.to_string()),
+    }
+}
+
 /// Says that `handler` is gone, as far as its namespace still takes Events: it may be on its way out itself.
 pub async fn deleted(handler: VersioningHandler, ctx: &Context) {
     let reference = HandlerRef {
@@ -43,13 +51,13 @@ pub async fn deleted(handler: VersioningHandler, ctx: &Context) {
         resource_version: handler.resource_version().unwrap_or_default(),
     };
     let workload = handler.spec.workload_ref();
-    let named = workload.as_ref().map_or_else(|| "the workload".to_owned(), ToString::to_string);
+    let named = subject(&handler).unwrap_or_else(|| "the workload".to_owned());
     let saying = Saying {
         is_warning: false,
         reason: "HandlerDeleted",
         action: "Read",
         occasion: String::new(),
-        note: format!("{named} is not looked after any more, and keeps the images that it has"),
+        note: format!("{named} is not looked after any more by this handler, and keeps the images that it has"),
     };
     let HandlerRef { namespace, name, .. } = &reference;
     info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
@@ -89,5 +97,6 @@ mod tests {
         check(json!({"suspend": true}), json!({"observedGeneration": 2}), Some("HandlerChanged"));
         check(json!({}), json!({"observedGeneration": 2, "conditions": suspended}), Some("HandlerResumed"));
         check(json!({"suspend": true}), json!({"observedGeneration": 3, "conditions": suspended}), None);
+        check(json!({"deployment": null, "selector": {}}), Value::Null, Some("HandlerCreated"));
     }
 }

@@ -3,34 +3,41 @@
 //! Needs the client (through the watches of workloads, and for Secrets and pods) and the registries. Fails only if there is no workload;
 //! what goes wrong with one container is a [`Problem`] of that container, and the others go on.
 
+mod after;
 mod choice;
 mod facts;
 mod problem;
+mod seen;
+mod under_way;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::moving::RunningImage;
-use k8supdater_core::policy::{Platform, Policy, Tagged};
+use k8supdater_core::policy::{MinimumAge, Platform, Policy, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
 
+pub use after::After;
 pub use choice::{Choice, Moving, Tags};
 pub use problem::Problem;
 
 use super::Context;
+use super::claims::Claims;
 use super::offer::LinkFacts;
 use super::validate::{Plan, PluginUse, Target};
 use crate::answer;
 use crate::credentials::Wallet;
 use crate::registry::{Inquiry, ParseError, parse};
 use crate::workload::containers::{Container, PullSecrets, containers, node_selector, pull_secrets};
+use crate::workload::owner::{Owner, owner};
 use crate::workload::patch::Template;
-use crate::workload::pods::running;
-use crate::workload::rollout::{Rollout, rollout};
+use crate::workload::pods::{Complaint, running};
+use crate::workload::rollout::Rollout;
 use crate::workload::{Workload, WorkloadError};
 
 /// The one tag that always moves, and that is meant where there is none.
@@ -50,10 +57,10 @@ pub struct Observed {
     pub template: Template,
     /// Its containers, in the order of the pod template.
     pub containers: Vec<ObservedContainer>,
-    /// stub
-    pub owner: Option<crate::workload::owner::Owner>,
-    /// stub
-    pub complaint: Option<crate::workload::pods::Complaint>,
+    /// Who else sets the images of the workload.
+    pub owner: Option<Owner>,
+    /// What is the matter with the pods of an update that is under way, if they had to be asked.
+    pub complaint: Option<Complaint>,
     /// Whom to ask about a tag once more before it is applied, by container.
     pub inquiries: BTreeMap<String, Inquiry>,
 }
@@ -81,13 +88,14 @@ struct Look<'a> {
     node_selector: BTreeMap<String, String>,
     /// Asked for once, and only if a tag moves.
     pods: OnceCell<Vec<Pod>>,
+    now: Timestamp,
 }
 
-/// Reads all that a decision needs.
+/// Reads all that a decision needs at `now`.
 ///
 /// # Errors
 /// [`WorkloadError`] if the workload cannot be read.
-pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, WorkloadError> {
+pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Observed, WorkloadError> {
     // A watch may lag behind what this operator wrote itself; what it wrote is in the status.
     let written = target.before.containers.iter().filter_map(|container| container.update.as_ref()?.generation).max();
     let workload = ctx.workloads.read(&target.handler.namespace, &target.workload, written).await?;
@@ -99,7 +107,9 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         pull_secrets: pull_secrets(&workload),
         node_selector: node_selector(&workload),
         pods: OnceCell::new(),
+        now,
     };
+    let claims = Claims::of(&ctx.handlers, &target);
     let mut containers = containers(&workload);
     containers.retain(|container| target.is_meant(container.list, &container.name));
     let is_alone = containers.iter().filter(|container| target.plan_of(&container.name).is_some()).count() == 1;
@@ -108,6 +118,10 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
         let answers = target.answers_for(&container.name, is_alone && is_looked_after);
         let (state, inquiry) = match target.plan_of(&container.name) {
             None => (Ok(Choice::Ignored), None),
+            Some(_) if let Some(name) = claims.on(container.list, &container.name) => {
+                let handler = format!("{}/{name}", target.handler.namespace);
+                (Err(Problem::Claimed { workload: target.workload.clone(), handler }), None)
+            }
             Some(plan) => match look.container(plan, &container, &answers).await {
                 Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
@@ -126,10 +140,12 @@ pub async fn observe(ctx: &Context, target: Target) -> Result<Observed, Workload
     });
     let (containers, inquiries): (Vec<_>, Vec<_>) = join_all(observing).await.into_iter().unzip();
     let inquiries = inquiries.into_iter().flatten().collect();
+    let seen: Vec<Container> = containers.iter().map(|observed| observed.container.clone()).collect();
+    let (rollout, complaint) = under_way::follow(ctx, &target, &workload, &seen, now).await?;
     Ok(Observed {
-        owner: crate::workload::owner::owner(&workload),
-        complaint: None,
-        rollout: rollout(&workload),
+        owner: owner(&workload),
+        complaint,
+        rollout,
         template: Template::of(&workload),
         containers,
         inquiries,
@@ -162,11 +178,15 @@ impl Look<'_> {
             Some(mut current) => {
                 current.digest = image.digest().cloned();
                 let tags = self.tags(plan, image, current, &inquiry).await?;
-                let tags = Tags {
-                    policy: Policy { held: self.target.held(&container.name, answers), ..tags.policy },
-                    approved: self.target.approved(&container.name, answers),
-                    ..tags
+                let policy = Policy {
+                    held: self.target.held(&container.name, answers),
+                    failed: self.target.failed(&container.name, &tags.image),
+                    age: self.age(),
+                    ..tags.policy
                 };
+                let tags = Tags { policy, approved: self.target.approved(&container.name, answers), ..tags };
+                let known = self.target.first_seen(&container.name, &tags.image);
+                let tags = tags.dated(known);
                 let (registries, interval) = (&self.ctx.registries, self.target.interval);
                 Choice::Tags(Box::new(tags.look_closer(registries, &inquiry, interval).await))
             }
@@ -217,9 +237,22 @@ impl Look<'_> {
         if current.digest.is_none() {
             current.digest = listing.detail(&current.tag).and_then(|detail| detail.digest);
         }
+        if current.digest.is_none() {
+            // Whether somebody has pushed the tag again; that it is not there any more is in order.
+            let detail = self.ctx.registries.digest(inquiry, &current.tag, self.target.interval).await;
+            current.digest = detail.ok().and_then(|detail| detail.digest);
+        }
+        let after = After::of(&self.ctx.handlers, self.target, &image);
         let mut policy = plan.policy.clone();
         policy.platforms = self.ctx.nodes.platforms(&self.node_selector).await;
-        Ok(Tags { image, policy, current, candidates, approved: None, first_seen: Vec::new() })
+        policy.proven = after.as_ref().map(|after| after.proofs.proven(self.now));
+        Ok(Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None, after })
+    }
+
+    /// How old a version must be, if anybody asks for an age.
+    fn age(&self) -> Option<MinimumAge> {
+        let minimum = self.target.patience.minimum_age;
+        (!minimum.is_zero()).then_some(MinimumAge { minimum, now: self.now })
     }
 
     async fn moving(
@@ -235,7 +268,8 @@ impl Look<'_> {
             None => running(self.pods().await?, &container.name),
         };
         let preference = plan.latest.preference;
-        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference };
+        let after = After::of(&self.ctx.handlers, self.target, &image);
+        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference, after };
         Ok(moving.look_up(&self.ctx.registries, inquiry, self.target.interval).await?)
     }
 

@@ -126,7 +126,7 @@ mod tests {
             from: format!("{APP}:1.0"),
             to: to.to_owned(),
             restart_for,
-            takes_back: None,
+            rolls_back: None,
             is_for_once: false,
         }
     }

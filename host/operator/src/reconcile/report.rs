@@ -25,7 +25,7 @@ use super::{Context, Error};
 use crate::api::conditions::{self, Finding, OWNED_ELSEWHERE, READY, REGISTRY_REACHABLE, ROLLOUT_HEALTHY};
 use crate::api::conditions::{State, TAG_MOVED, UP_TO_DATE};
 use crate::api::pace::Mode;
-use crate::api::rollout_status::{HeldTag, WaitStatus};
+use crate::api::rollout_status::{HeldTag, ProvenImage, WaitStatus};
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, VersioningHandler, VersioningHandlerStatus};
 use crate::api::workload::WorkloadRef;
 use crate::failure::{Retry, chain};
@@ -115,9 +115,21 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         next_check: now.checked_add(wait).ok().map(Time),
         notices: None,
     };
+    let proves = proves(&before.containers, &status.containers);
     let handler = write_if_changed(ctx, handler, status, now).await?;
+    if proves {
+        ctx.handlers.followers(&handler).into_iter().for_each(|follower| ctx.wake.wake(follower));
+    }
     remove_answers(ctx, handler, &mut checked.decision.target).await?;
     Ok(Action::requeue(wait))
+}
+
+/// Whether there is something new for those that follow.
+fn proves(before: &[ContainerStatus], now: &[ContainerStatus]) -> bool {
+    let proven = |containers: &[ContainerStatus]| -> Vec<ProvenImage> {
+        containers.iter().flat_map(|container| container.proven.clone()).collect()
+    };
+    proven(before) != proven(now)
 }
 
 /// Shows a failure that kept the operator from looking at the containers at all.

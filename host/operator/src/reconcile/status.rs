@@ -16,6 +16,7 @@ use crate::answer::{self, RemoveError};
 use crate::api::conditions::NOTIFIED;
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
 use crate::failure::Retry;
+use crate::fleet::selection::Selection;
 
 /// How old `lastCheck` may become while nothing else changes. A write per check would cost the API server more than it tells anybody.
 const HEARTBEAT: SignedDuration = SignedDuration::from_mins(10);
@@ -76,7 +77,10 @@ pub(super) async fn write_if_changed(
     now: Timestamp,
 ) -> Result<VersioningHandler, StatusError> {
     keep_notices(&mut status, handler);
-    status.workload = handler.spec.workload_ref().map(|workload| workload.path());
+    status.workload = match &handler.spec.selector {
+        Some(selector) => Selection::parse(selector).ok().map(|selection| selection.path()),
+        None => handler.spec.workload_ref().map(|workload| workload.path()),
+    };
     if let Some(known) = &handler.status {
         let is_young = |time: &Time| now.duration_since(time.0) < HEARTBEAT;
         let asleep = VersioningHandlerStatus {

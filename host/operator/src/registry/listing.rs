@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use k8supdater_core::image::Digest;
 use k8supdater_core::policy::{Platform, Tagged};
 use k8supdater_runtime::wit::registry::Tag;
@@ -25,7 +26,7 @@ pub struct Listing {
 struct Listed {
     name: String,
     digest: Option<Digest>,
-    pushed: Option<u64>,
+    pushed: Option<Timestamp>,
     /// None if the registry did not tell.
     images: Option<Images>,
     /// None unless this one tag was asked for.
@@ -116,6 +117,7 @@ impl Listing {
         let parsed = parsed.iter().zip(&self.tags).map(|(tagged, listed)| Tagged {
             digest: listed.digest.clone(),
             platforms: listed.images.as_ref().map(|images| Arc::clone(&images.platforms)),
+            since: listed.pushed,
             ..tagged.clone()
         });
         let parsed: Arc<[Tagged]> = parsed.collect();
@@ -124,12 +126,13 @@ impl Listing {
     }
 }
 
-/// `tags` as they are kept. A digest that is none is as good as one that is not told.
+/// `tags` as they are kept. A digest that is none, and a time that no calendar has, are as good as one that is not told.
 fn listed(tags: Vec<Tag>, with_digests: bool) -> Vec<Listed> {
     let mut shared: HashSet<Arc<[Platform]>> = HashSet::new();
     let mut kept = Vec::with_capacity(tags.len());
     for Tag { name, digest, pushed, images, source } in tags {
         let digest = digest.and_then(|digest| digest.parse().ok());
+        let pushed = pushed.and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok());
         let images = (!images.is_empty()).then(|| {
             let platforms: BTreeSet<Platform> =
                 images.iter().map(|image| Platform::new(&image.os, &image.architecture)).collect();

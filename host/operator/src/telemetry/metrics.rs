@@ -3,15 +3,18 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The counters of one process.
+/// The counters and gauges of one process.
 pub struct Metrics {
     registry: Registry,
     checks: Family<Outcome, Counter>,
     check_failures: Family<Reason, Counter>,
     updates: Counter,
     rollbacks: Counter,
+    rollouts_under_way: Gauge,
+    rollouts_waiting: Gauge,
     notices: Family<Reason, Counter>,
     deliveries: Family<Outcome, Counter>,
     delivery_failures: Family<Reason, Counter>,
@@ -46,6 +49,8 @@ impl Default for Metrics {
             check_failures: Family::default(),
             updates: Counter::default(),
             rollbacks: Counter::default(),
+            rollouts_under_way: Gauge::default(),
+            rollouts_waiting: Gauge::default(),
             notices: Family::default(),
             deliveries: Family::default(),
             delivery_failures: Family::default(),
@@ -68,6 +73,16 @@ impl Metrics {
         registry.register("check_failures", "What stood in the way of checks, by reason", self.check_failures.clone());
         registry.register("updates", "Images changed in workloads", self.updates.clone());
         registry.register("rollbacks", "Images put back in workloads", self.rollbacks.clone());
+        registry.register(
+            "rollouts_under_way",
+            "Handlers whose workload is being rolled out, or about to be",
+            self.rollouts_under_way.clone(),
+        );
+        registry.register(
+            "rollouts_waiting",
+            "Handlers whose update waits because of the limit on rollouts",
+            self.rollouts_waiting.clone(),
+        );
         registry.register("notices", "Events about handlers, by reason", self.notices.clone());
         registry.register(
             "deliveries",
@@ -122,6 +137,12 @@ impl Metrics {
     /// An image of a workload was put back.
     pub fn rolled_back(&self) {
         self.rollbacks.inc();
+    }
+
+    /// So many handlers have a rollout under way, and so many wait for one.
+    pub fn rollouts(&self, under_way: usize, waiting: usize) {
+        self.rollouts_under_way.set(under_way.try_into().unwrap_or(i64::MAX));
+        self.rollouts_waiting.set(waiting.try_into().unwrap_or(i64::MAX));
     }
 
     /// An Event was published.
@@ -190,9 +211,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.check_failed("Unauthorized");
         metrics.update_applied();
+        metrics.rollouts(10, 3);
         let text = metrics.text().unwrap();
         assert!(text.contains("k8supdater_check_failures_total{reason=\"Unauthorized\"} 1"), "{text}");
         assert!(text.contains("k8supdater_checks_total{outcome=\"failed\"} 1"), "{text}");
         assert!(text.contains("k8supdater_updates_total 1"), "{text}");
+        assert!(text.contains("k8supdater_rollouts_under_way 10"), "{text}");
+        assert!(text.contains("k8supdater_rollouts_waiting 3"), "{text}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8supdater_core::image::Digest;
 use k8supdater_core::policy::moving::PullPolicy;
 
-use super::{Workload, restart};
+use super::{Workload, restart, rolled_back};
 
 /// Which of a pod's lists a container is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Container {
     pub pull_policy: PullPolicy,
     /// The digest for which the workload was last restarted by this operator.
     pub restarted_for: Option<Digest>,
-    /// stub
+    /// When the update of it was announced that this operator has taken back last, in seconds since the epoch.
     pub rolled_back: Option<i64>,
 }
 
@@ -58,7 +58,7 @@ pub struct PullSecrets {
 
 /// The containers of `workload` in the order of the pod template, init containers last.
 pub fn containers(workload: &Workload) -> Vec<Container> {
-    let restarts = restart::restarts(workload);
+    let (restarts, rollbacks) = (restart::restarts(workload), rolled_back::rollbacks(workload));
     let pod = workload.pod();
     let lists = [
         (List::Containers, pod.map(|pod| pod.containers.as_slice())),
@@ -75,7 +75,7 @@ pub fn containers(workload: &Workload) -> Vec<Container> {
             image: container.image.clone().unwrap_or_default(),
             pull_policy: pull_policy(container.image_pull_policy.as_deref()),
             restarted_for: restarts.get(&container.name).cloned(),
-            rolled_back: None,
+            rolled_back: rollbacks.get(&container.name).copied(),
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, CronJobStatus};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Resource;
@@ -107,7 +107,11 @@ impl Object for CronJob {
     }
 
     fn strip_more(&mut self) {
-        self.status = None;
+        self.status = self.status.take().map(|status| CronJobStatus {
+            last_schedule_time: status.last_schedule_time,
+            last_successful_time: status.last_successful_time,
+            active: None,
+        });
         self.spec.job_template.metadata = None;
     }
 }
@@ -228,5 +232,16 @@ mod tests {
         assert_eq!(workload.annotation("k8supdater.dev/rolled-back"), Some("app=1"));
         assert_eq!(workload.annotation("meta.helm.sh/release-name"), Some("web"));
         assert_eq!(workload.annotation("deployment.kubernetes.io/revision"), None);
+    }
+
+    #[test]
+    fn only_the_times_in_the_status_of_a_cron_job_are_kept() {
+        let times = json!({"lastScheduleTime": "2026-01-01T03:00:00Z", "lastSuccessfulTime": "2026-01-01T03:01:00Z"});
+        let mut status = times.clone();
+        status["active"] = json!([{"name": "report-1"}]);
+        let spec = json!({"schedule": "0 3 * * *", "jobTemplate": {}});
+        let mut object: CronJob = serde_json::from_value(json!({"spec": spec, "status": status})).unwrap();
+        strip(&mut object);
+        assert_eq!(serde_json::to_value(object.status).unwrap(), times);
     }
 }

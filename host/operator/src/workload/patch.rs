@@ -1,4 +1,5 @@
-//! The one change that the operator makes to a workload: other images for some of its containers, and annotations that restart it.
+//! The one change that the operator makes to a workload: other images for some of its containers, and annotations that restart it or say
+//! what was taken back.
 //!
 //! A JSON Patch (RFC 6902) that first *tests* the images and names which the decision was made on. If anybody changed them meanwhile,
 //! the API server refuses the whole patch, and nothing of theirs is overwritten.
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::containers::List;
 use super::restart::{self, RESTARTED_AT, RESTARTED_FOR};
+use super::rolled_back::{self, ROLLED_BACK};
 use super::{Workload, WorkloadError, Workloads};
 use crate::api::workload::{WorkloadKind, WorkloadRef};
 
@@ -33,14 +35,15 @@ pub struct Change {
     pub to: String,
     /// The digest for which the workload is restarted.
     pub restart_for: Option<Digest>,
-    /// stub
-    pub takes_back: Option<i64>,
+    /// The update that it takes back, if it is a rollback: when that was announced, in seconds since the epoch. The workload then says so,
+    /// and it is made only if the workload says what it said when it was looked at.
+    pub rolls_back: Option<i64>,
     /// Whether it is wanted once only: a human has approved it, and may want the old image back afterwards. It is then made to nothing but
     /// the very generation of the workload that it was decided on, so that a process that was held up cannot make it again.
     pub is_for_once: bool,
 }
 
-/// What a patch has to know of the pod template beside the containers.
+/// What a patch has to know of the workload beside its containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     /// `metadata.generation` of the workload.
@@ -49,25 +52,30 @@ pub struct Template {
     pub has_annotations: bool,
     /// For which digests the workload was restarted before.
     pub restarts: BTreeMap<String, Digest>,
+    /// Whether the workload itself has annotations.
+    pub is_annotated: bool,
+    /// What it says of rollbacks, as it is written.
+    pub rolled_back: Option<String>,
 }
 
 impl Template {
-    /// The pod template of `workload`.
+    /// What `workload` says.
     pub fn of(workload: &Workload) -> Self {
         Self {
             generation: workload.metadata().generation,
             has_annotations: restart::annotations(workload).is_some(),
             restarts: restart::restarts(workload),
+            is_annotated: workload.metadata().annotations.is_some(),
+            rolled_back: workload.annotation(ROLLED_BACK).map(str::to_owned),
         }
     }
 }
 
-/// The patch for `changes`: all tests first, images before names, then the replacements, then what restarts.
+/// The patch for `changes`: all tests first, images before names, then the replacements, then the annotations.
 fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
-    let in_template = |path: &[&str]| PointerBuf::from_tokens([kind.template_path(), path].concat());
-    let path =
-        |change: &Change, field: &str| in_template(&["spec", change.list.field(), &change.index.to_string(), field]);
-    let test = |path: PointerBuf, value: Value| PatchOperation::Test(TestOperation { path, value });
+    let path = |change: &Change, field: &str| {
+        in_template(kind, &["spec", change.list.field(), &change.index.to_string(), field])
+    };
     let images = changes.iter().map(|change| test(path(change, "image"), change.from.as_str().into()));
     let names = changes.iter().map(|change| test(path(change, "name"), change.container.as_str().into()));
     let replacements = changes.iter().filter(|change| change.restart_for.is_none()).map(|change| {
@@ -79,23 +87,72 @@ fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Times
     let mut operations: Vec<PatchOperation> = images.chain(names).collect();
     let restarted = changes.iter().filter_map(|change| Some((change.container.clone(), change.restart_for.clone()?)));
     let restarted: BTreeMap<String, Digest> = restarted.collect();
-    // What the annotations are based on can only be tested as a whole.
+    let rolled_back = changes.iter().filter_map(|change| Some((change.container.clone(), change.rolls_back?)));
+    let rolled_back: BTreeMap<String, i64> = rolled_back.collect();
+    // What the annotations of the template are based on can only be tested as a whole.
     if !restarted.is_empty() || changes.iter().any(|change| change.is_for_once) {
         operations.push(test(PointerBuf::from_tokens(["metadata", "generation"]), template.generation.into()));
     }
+    if !rolled_back.is_empty() {
+        operations.push(test_rollbacks(template));
+    }
     operations.extend(replacements);
-    if restarted.is_empty() {
-        return Patch(operations);
+    if !restarted.is_empty() {
+        operations.extend(say_restarts(kind, template, restarted, now));
     }
-    let add = |path: PointerBuf, value: Value| PatchOperation::Add(AddOperation { path, value });
-    if !template.has_annotations {
-        operations.push(add(in_template(&["metadata", "annotations"]), Value::Object(Map::new())));
+    if !rolled_back.is_empty() {
+        operations.extend(say_rollbacks(template, rolled_back));
     }
-    let containers: BTreeMap<String, Digest> = template.restarts.clone().into_iter().chain(restarted).collect();
-    let values = [(RESTARTED_AT, seconds(now)), (RESTARTED_FOR, restart::format(&containers))];
-    let annotate = |(name, value)| add(in_template(&["metadata", "annotations", name]), Value::from(value));
-    operations.extend(values.into_iter().map(annotate));
     Patch(operations)
+}
+
+/// That the workload was restarted for these digests, beside those that the template names.
+fn say_restarts(
+    kind: WorkloadKind,
+    template: &Template,
+    restarted: BTreeMap<String, Digest>,
+    now: Timestamp,
+) -> Vec<PatchOperation> {
+    let annotations = |name: &[&str]| in_template(kind, &[&["metadata", "annotations"], name].concat());
+    let containers: BTreeMap<String, Digest> = template.restarts.clone().into_iter().chain(restarted).collect();
+    let none_yet = (!template.has_annotations).then(|| add(annotations(&[]), Value::Object(Map::new())));
+    let values = [(RESTARTED_AT, seconds(now)), (RESTARTED_FOR, restart::format(&containers))];
+    let values = values.into_iter().map(|(name, value)| add(annotations(&[name]), Value::from(value)));
+    none_yet.into_iter().chain(values).collect()
+}
+
+/// That the annotations are as they were, as far as they are written over. A change of them does not count in the generation; what does
+/// not exist is tested as null, as the API server's library has it
+/// (<https://github.com/evanphx/json-patch/blob/v4.13.0/patch.go>, `test`).
+fn test_rollbacks(template: &Template) -> PatchOperation {
+    if template.is_annotated {
+        let said = template.rolled_back.as_deref().map_or(Value::Null, Value::from);
+        test(PointerBuf::from_tokens(["metadata", "annotations", ROLLED_BACK]), said)
+    } else {
+        test(PointerBuf::from_tokens(["metadata", "annotations"]), Value::Null)
+    }
+}
+
+/// That these updates were taken back, beside those that the workload names.
+fn say_rollbacks(template: &Template, rolled_back: BTreeMap<String, i64>) -> Vec<PatchOperation> {
+    let before = rolled_back::parse(template.rolled_back.as_deref().unwrap_or_default());
+    let containers: BTreeMap<String, i64> = before.into_iter().chain(rolled_back).collect();
+    let annotations = PointerBuf::from_tokens(["metadata", "annotations"]);
+    let none_yet = (!template.is_annotated).then(|| add(annotations, Value::Object(Map::new())));
+    let path = PointerBuf::from_tokens(["metadata", "annotations", ROLLED_BACK]);
+    none_yet.into_iter().chain([add(path, Value::from(rolled_back::format(&containers)))]).collect()
+}
+
+fn in_template(kind: WorkloadKind, path: &[&str]) -> PointerBuf {
+    PointerBuf::from_tokens([kind.template_path(), path].concat())
+}
+
+fn test(path: PointerBuf, value: Value) -> PatchOperation {
+    PatchOperation::Test(TestOperation { path, value })
+}
+
+fn add(path: PointerBuf, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path, value })
 }
 
 /// As `kubectl rollout restart` writes it: RFC 3339 without fractions.
@@ -149,7 +206,7 @@ mod tests {
             from,
             to,
             restart_for: None,
-            takes_back: None,
+            rolls_back: None,
             is_for_once: false,
         }
     }
@@ -214,6 +271,7 @@ mod tests {
             generation: Some(7),
             has_annotations: true,
             restarts: [("web".to_owned(), digest("a")), ("db".to_owned(), digest("c"))].into(),
+            ..Template::default()
         };
         let annotation = |name: &str| format!("/spec/template/metadata/annotations/{name}");
         let restarted_for = format!("db={},web={}", digest("c"), digest("b"));
@@ -234,5 +292,34 @@ mod tests {
         let found = serde_json::to_value(patch(WorkloadKind::Deployment, &[restart], &template, now)).unwrap();
         let empty = json!({"op": "add", "path": "/spec/template/metadata/annotations", "value": {}});
         assert_eq!(found, Value::from([tests.as_slice(), &[empty], &annotations].concat()));
+    }
+    #[test]
+    fn a_rollback_is_written_down_on_the_workload_and_keeps_what_is_written_of_other_containers() {
+        let rollback = Change { rolls_back: Some(1_700_000_000), ..change(0, "web", "app:2", "app:1") };
+        let annotation = "/metadata/annotations/k8supdater.dev~1rolled-back";
+        let check = |template: &Template, guard: Value, annotate: &[Value]| {
+            let changes = [rollback.clone(), change(1, "db", "db:1", "db:2")];
+            let patch = patch(WorkloadKind::StatefulSet, &changes, template, Timestamp::UNIX_EPOCH);
+            let mut expected = vec![
+                json!({"op": "test", "path": "/spec/template/spec/containers/0/image", "value": "app:2"}),
+                json!({"op": "test", "path": "/spec/template/spec/containers/1/image", "value": "db:1"}),
+                json!({"op": "test", "path": "/spec/template/spec/containers/0/name", "value": "web"}),
+                json!({"op": "test", "path": "/spec/template/spec/containers/1/name", "value": "db"}),
+                guard,
+                json!({"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "app:1"}),
+                json!({"op": "replace", "path": "/spec/template/spec/containers/1/image", "value": "db:2"}),
+            ];
+            expected.extend_from_slice(annotate);
+            assert_eq!(serde_json::to_value(patch).unwrap(), Value::from(expected));
+        };
+        let say = |value: &str| json!({"op": "add", "path": annotation, "value": value});
+        let none_at_all = json!({"op": "test", "path": "/metadata/annotations", "value": null});
+        let empty = json!({"op": "add", "path": "/metadata/annotations", "value": {}});
+        check(&Template::default(), none_at_all, &[empty, say("web=1700000000")]);
+        let annotated = Template { is_annotated: true, ..Template::default() };
+        check(&annotated, json!({"op": "test", "path": annotation, "value": null}), &[say("web=1700000000")]);
+        let said = "web=1,db=2,rubbish";
+        let again = Template { rolled_back: Some(said.to_owned()), ..annotated };
+        check(&again, json!({"op": "test", "path": annotation, "value": said}), &[say("db=2,web=1700000000")]);
     }
 }

@@ -2,13 +2,15 @@
 
 mod complaint;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8supdater_core::policy::moving::RunningImage;
-use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::core::Selector;
+use kube::{Api, ResourceExt};
 
 pub use complaint::{Complaint, complaint};
+
+pub(super) use complaint::has_image;
 
 use super::{Workload, WorkloadError, Workloads};
 
@@ -32,18 +34,49 @@ impl Workloads {
         let pods = listed.map_err(failed)?;
         Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
-}
 
-impl Workloads {
-    /// stub
+    /// Deletes the pods of a StatefulSet that are not ready and still have one of `images`, each given with the name of its container, after
+    /// that was set back to another one. Returns how many.
+    ///
+    /// A StatefulSet replaces its pods one after the other, and waits for ever for one that never becomes ready, even if it has another
+    /// template by now: somebody has to delete it
+    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>). Controllers of other kinds need no such
+    /// help. A pod that has gone by itself meanwhile, or was replaced by one of the same name, does not count.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Api`]; some may have been deleted by then.
     pub async fn delete_stuck_pods(
         &self,
-        _: &str,
-        _: &crate::api::workload::WorkloadRef,
-        _: &[(String, String)],
+        workload: &Workload,
+        images: &[(&str, &str)],
     ) -> Result<usize, WorkloadError> {
-        Ok(0)
+        let pods = self.pods(workload).await?;
+        let namespace = workload.namespace();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let mut deleted = 0;
+        for pod in stuck(&pods, workload.metadata().uid.as_deref().unwrap_or_default(), images) {
+            let preconditions = Some(Preconditions { uid: pod.uid(), resource_version: None });
+            match api.delete(&pod.name_any(), &DeleteParams { preconditions, ..DeleteParams::default() }).await {
+                Ok(_) => deleted += 1,
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+                Err(err) => {
+                    return Err(WorkloadError::api("delete a pod of", namespace, &workload.reference(), err));
+                }
+            }
+        }
+        Ok(deleted)
     }
+}
+
+/// Those of `pods` that belong to the workload with this `uid`, are not ready, and have one of `images`. Pure.
+fn stuck<'a>(pods: &'a [Pod], uid: &str, images: &[(&str, &str)]) -> impl Iterator<Item = &'a Pod> {
+    pods.iter().filter(move |pod| {
+        let is_own = pod.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid);
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let is_ready = conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True");
+        let has_one = |spec: &PodSpec| images.iter().any(|(container, image)| has_image(spec, container, image));
+        is_own && !is_ready && pod.spec.as_ref().is_some_and(has_one)
+    })
 }
 
 /// What `pods` run in `container`, each image once. Pods that do not tell are left out. Pure.
@@ -65,6 +98,7 @@ pub fn running(pods: &[Pod], container: &str) -> Vec<RunningImage> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
+    use serde_json::json;
 
     use super::*;
 
@@ -95,5 +129,30 @@ mod tests {
         assert_eq!(running(&[started], "init")[0].digest.to_string(), digest("3"));
         let found: Vec<String> = running(&pods, "app").iter().map(|image| image.digest.to_string()).collect();
         assert_eq!(found, [digest("1"), digest("2")]);
+    }
+
+    #[test]
+    fn only_own_pods_that_are_not_ready_and_have_the_image_are_stuck() {
+        let check = |owner: (&str, bool), image: &str, ready: &str, expected: bool| {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": owner.0,
+                "controller": owner.1});
+            let pod: Pod = serde_json::from_value(json!({
+                "metadata": {"name": "db-0", "ownerReferences": [owner]},
+                "spec": {"containers": [{"name": "app", "image": image}, {"name": "side", "image": "a:1"}]},
+                "status": {"conditions": [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": ready}]},
+            }))
+            .unwrap();
+            let found = stuck(&[pod], "1", &[("app", "a:2"), ("side", "s:2")]).count();
+            assert_eq!(found, usize::from(expected), "{owner} {image} {ready}");
+        };
+        check(("1", true), "a:2", "False", true);
+        check(("1", true), "a:2", "Unknown", true);
+        check(("1", true), "a:2", "True", false);
+        check(("1", true), "a:1", "False", false);
+        check(("1", true), "s:2", "False", false);
+        check(("2", true), "a:2", "False", false);
+        check(("1", false), "a:2", "False", false);
+        let unborn: Pod = serde_json::from_value(json!({"metadata": {"name": "db-0"}})).unwrap();
+        assert_eq!(stuck(&[unborn], "1", &[("app", "a:2")]).count(), 0);
     }
 }

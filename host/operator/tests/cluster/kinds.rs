@@ -1,14 +1,24 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use k8supdater::api::versioning_handler::{UpdatePhase, UpdateStatus};
+use k8supdater::api::workload::{WorkloadKind, WorkloadRef};
+use k8supdater::workload::containers::{List, containers};
+use k8supdater::workload::patch::{Change, Template};
+use k8supdater::workload::pods::complaint;
 use k8supdater::workload::restart::RESTARTED_FOR;
+use k8supdater::workload::rolled_back::ROLLED_BACK;
+use k8supdater::workload::rollout::Rollout;
+use k8supdater::workload::{Workload, WorkloadError, Workloads};
 use k8supdater_testkit::{Stage, objects};
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::scene::{condition, container, equal, more_checks, status, with_fake_registry};
+use crate::scene::{bare, condition, container, equal, more_checks, status, with_fake_registry};
 
 /// Waits until the last update of the container `app` has come that far.
 async fn phase(stage: &Stage, handler: &str, expected: UpdatePhase) -> UpdateStatus {
@@ -242,4 +252,136 @@ async fn a_handler_looks_at_its_kind_only_and_begins_when_the_workload_appears()
     phase(&stage, "db", UpdatePhase::Finished).await;
     assert_eq!(stage.image_in::<StatefulSet>("db", "app").await, new);
     assert_eq!(stage.image("db", "app").await, old, "the Deployment of the same name is somebody else's");
+}
+
+/// Sets the image of `app`, as the operator does; `rolls_back` says of which update that is the end.
+async fn set_image(
+    workloads: &Workloads,
+    workload: &Workload,
+    image: &str,
+    rolls_back: Option<i64>,
+) -> Result<Workload, WorkloadError> {
+    let app = containers(workload).into_iter().find(|container| container.name == "app").unwrap();
+    let change = Change {
+        list: List::Containers,
+        index: app.index,
+        container: app.name,
+        from: app.image,
+        to: image.to_owned(),
+        restart_for: None,
+        rolls_back,
+        is_for_once: false,
+    };
+    let (namespace, reference) = (workload.namespace(), workload.reference());
+    let template = Template::of(workload);
+    let generation = workloads.patch(namespace, &reference, &[change], &template, Timestamp::now()).await?;
+    workloads.read(namespace, &reference, generation).await
+}
+
+#[tokio::test]
+async fn stateful_set_that_was_set_back_replaces_a_pod_that_never_became_ready_once_that_is_deleted() {
+    let stage = bare("set-back").await;
+    let (old, bad) = ("r.example/db:1.0.0", "r.example/db:1.0.1-crash");
+    stage.create(&objects::stateful_set("db", &[("app", old)], &json!({"replicas": 2}))).await;
+    pods_run(&stage, "db", 2).await;
+    let workloads = Workloads::unwatched(stage.operator_client().await);
+    let reference = WorkloadRef { kind: WorkloadKind::StatefulSet, name: "db".to_owned() };
+    let workload = workloads.read(&stage.namespace, &reference, None).await.unwrap();
+    let pods = workloads.pods(&workload).await.unwrap();
+    assert_eq!(complaint(&pods, &[("app", old)]), None);
+    let workload = set_image(&workloads, &workload, bad, None).await.unwrap();
+    let complaint = stage
+        .eventually("the new pod complains", async || {
+            let pods = workloads.pods(&workload).await.map_err(|err| err.to_string())?;
+            complaint(&pods, &[("app", bad)]).ok_or_else(|| "all is well".to_owned())
+        })
+        .await;
+    assert_eq!((complaint.is_crash, complaint.container.as_deref()), (true, Some("app")));
+    let expected = "pod db-1: container app: CrashLoopBackOff: simulated crash; it ended with exit code 1 (Error)";
+    assert_eq!(complaint.text, expected);
+
+    let workload = set_image(&workloads, &workload, old, Some(7)).await.unwrap();
+    assert_eq!(containers(&workload)[0].rolled_back, Some(7));
+    assert_eq!(workloads.delete_stuck_pods(&workload, &[("app", old)]).await.unwrap(), 0);
+    assert_eq!(workloads.delete_stuck_pods(&workload, &[("app", bad)]).await.unwrap(), 1);
+    pods_run(&stage, "db", 2).await;
+    assert_eq!(pod_images(&stage, "db").await, [old]);
+    assert_eq!(workloads.delete_stuck_pods(&workload, &[("app", bad)]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn rollback_is_made_once_and_never_over_what_was_written_meanwhile() {
+    let stage = bare("rollback-guard").await;
+    let (old, new) = ("r.example/db:1.0.0", "r.example/db:1.0.1");
+    stage.create(&objects::stateful_set("db", &[("app", new)], &json!({"replicas": 0}))).await;
+    let workloads = Workloads::unwatched(stage.operator_client().await);
+    let reference = WorkloadRef { kind: WorkloadKind::StatefulSet, name: "db".to_owned() };
+    let read = async || workloads.read(&stage.namespace, &reference, None).await.unwrap();
+    let annotate = async |name: &str, value: &str| {
+        let patch = json!({"metadata": {"annotations": {name: value}}});
+        stage.api::<StatefulSet>().patch("db", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    };
+
+    // Annotations of somebody else's have come meanwhile, and the patch would write over all of them.
+    let seen = read().await;
+    assert_eq!(seen.metadata().annotations, None);
+    annotate("team", "a").await;
+    let refused = set_image(&workloads, &seen, old, Some(7)).await.unwrap_err();
+    assert!(matches!(refused, WorkloadError::Overtaken { .. }), "{refused}");
+
+    let workload = set_image(&workloads, &read().await, old, Some(7)).await.unwrap();
+    assert_eq!(workload.annotation(ROLLED_BACK), Some("app=7"));
+    let kept = stage.api::<StatefulSet>().get("db").await.unwrap().metadata.annotations.unwrap();
+    assert_eq!(kept.get("team").map(String::as_str), Some("a"));
+
+    // A process that was held up since then, while somebody has set the new image again: all that it knows of is as it was.
+    set_image(&workloads, &workload, new, None).await.unwrap();
+    let mut held_up = read().await.metadata().clone();
+    held_up.annotations.as_mut().unwrap().remove(ROLLED_BACK);
+    let spec = stage.api::<StatefulSet>().get("db").await.unwrap().spec;
+    let held_up = Workload::StatefulSet(Arc::new(StatefulSet { metadata: held_up, spec, status: None }));
+    let refused = set_image(&workloads, &held_up, old, Some(7)).await.unwrap_err();
+    assert!(matches!(refused, WorkloadError::Overtaken { .. }), "{refused}");
+    assert_eq!(stage.image_in::<StatefulSet>("db", "app").await, new);
+
+    let workload = set_image(&workloads, &read().await, old, Some(8)).await.unwrap();
+    assert_eq!(workload.annotation(ROLLED_BACK), Some("app=8"));
+}
+
+#[tokio::test]
+async fn first_job_with_the_new_image_shows_what_became_of_the_update_of_a_cron_job() {
+    let stage = bare("next-job").await;
+    let (old, new, bad) = ("r.example/report:1.0.0", "r.example/report:1.0.1", "r.example/report:1.0.2-crash");
+    stage.create(&objects::cron_job("report", &[("app", new)], &json!({"suspend": true}))).await;
+    let cron_job = stage.api::<CronJob>().get("report").await.unwrap();
+    let create = async |name: &str, image: &str| {
+        let mut job = objects::job_of(&cron_job, name);
+        let spec = job.spec.as_mut().unwrap();
+        spec.template.spec.as_mut().unwrap().containers[0].image = Some(image.to_owned());
+        // Those that crash would never end, in this control plane.
+        spec.active_deadline_seconds = image.contains("crash").then_some(1);
+        stage.create(&job).await;
+    };
+    let workloads = Workloads::unwatched(stage.operator_client().await);
+    let reference = WorkloadRef { kind: WorkloadKind::CronJob, name: "report".to_owned() };
+    let workload = workloads.read(&stage.namespace, &reference, None).await.unwrap();
+    let since = Timestamp::now();
+    let becomes = async |image: &str, expected: Rollout| {
+        stage
+            .eventually(&format!("the update to {image} is {expected:?}"), async || {
+                let found = workloads.next_job(&workload, &[("app", image)], since).await;
+                equal(&found.map_err(|err| err.to_string())?.rollout, &expected)
+            })
+            .await;
+    };
+    let waits_for = "the next Job; the CronJob is suspended".to_owned();
+
+    create("yesterday", old).await;
+    becomes(old, Rollout::Finished).await;
+    becomes(new, Rollout::Progressing { waits_for }).await;
+    create("today", new).await;
+    becomes(new, Rollout::Finished).await;
+    create("broken", bad).await;
+    let message = "the Job broken failed: DeadlineExceeded: Job was active longer than specified deadline".to_owned();
+    becomes(bad, Rollout::Failed { message }).await;
 }

@@ -31,8 +31,7 @@ async fn check(api: &Api<DynamicObject>, object: &DynamicObject, parts: &[&str])
 async fn api_server_refuses_nonsense_in_handlers_and_says_what_is_right() {
     let stage = bare("handlers").await;
     let interval = "interval must be a duration between 1s and 720h, such as 30s, 10m or 1h30m";
-    let one_workload =
-        "name one workload: either spec.deployment with the name of a Deployment, or spec.workload with kind and name";
+    let one_workload = "say once which workload is meant: either spec.deployment with the name of a Deployment, or spec.workload with kind and name";
     let stateful_set = json!({"kind": "StatefulSet", "name": "db"});
     let kinds = "supported values: \"Deployment\", \"StatefulSet\", \"DaemonSet\", \"CronJob\"";
     let ignored = "a container that is ignored has no other options: remove ignore, or the others";

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use k8supdater_core::image::Digest;
-use k8supdater_core::policy::{Frontier, Policy, Precision, Tagged, decide};
+use k8supdater_core::policy::{Frontier, MinimumAge, Policy, Precision, Tagged, decide};
 use k8supdater_plugin::version_parser;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +42,7 @@ enum Parser {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Rules {
     frontier: u32,
     #[serde(default)]
@@ -49,6 +51,12 @@ struct Rules {
     exclude: Option<String>,
     #[serde(default)]
     precision: Precise,
+    #[serde(default)]
+    held: BTreeSet<String>,
+    #[serde(default)]
+    failed: BTreeSet<String>,
+    proven: Option<Vec<String>>,
+    minimum_age: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -56,6 +64,15 @@ enum Precise {
     #[default]
     Any,
     Same,
+}
+
+/// When all cases are judged.
+fn now() -> Timestamp {
+    Timestamp::from_second(1_780_000_000).unwrap()
+}
+
+fn digest(digit: &str) -> Digest {
+    format!("sha256:{}", digit.repeat(64)).parse().unwrap()
 }
 
 impl Rules {
@@ -69,29 +86,41 @@ impl Rules {
                 Precise::Any => Precision::Any,
                 Precise::Same => Precision::Same,
             },
+            held: self.held.clone(),
+            failed: self.failed.clone(),
+            proven: self.proven.as_ref().map(|proven| {
+                let read = |name: &String| match name.split_once('@') {
+                    Some((tag, digit)) => (tag.to_owned(), Some(digest(digit))),
+                    None => (name.clone(), None),
+                };
+                proven.iter().map(read).collect()
+            }),
+            age: self.minimum_age.map(|hours| MinimumAge { minimum: Duration::from_hours(hours), now: now() }),
             ..Policy::new(Frontier::new(self.frontier).unwrap())
         }
     }
 }
 
 impl Parser {
-    /// `names` with their versions, as the plugin's own code reads them; behind an `@` is what their digest consists of.
+    /// `names` with their versions, as the plugin's own code reads them; behind an `@` is what their digest consists of, behind a `~` their
+    /// age in hours.
     fn read(self, names: &[String]) -> Vec<Tagged> {
-        let parts: Vec<(&str, Option<&str>)> = names
-            .iter()
-            .map(|name| name.split_once('@').map_or((name.as_str(), None), |(tag, digit)| (tag, Some(digit))))
-            .collect();
-        let tags: Vec<String> = parts.iter().map(|(tag, _)| (*tag).to_owned()).collect();
+        let tagged = |name: &String| {
+            let (name, hours) = name.split_once('~').map_or((name.as_str(), None), |(name, hours)| (name, Some(hours)));
+            let (tag, digit) = name.split_once('@').map_or((name, None), |(tag, digit)| (tag, Some(digit)));
+            let since = hours.map(|hours| now() - SignedDuration::from_hours(hours.parse().unwrap()));
+            Tagged { digest: digit.map(digest), since, ..Tagged::new(tag, None) }
+        };
+        let mut tagged: Vec<Tagged> = names.iter().map(tagged).collect();
+        let tags: Vec<String> = tagged.iter().map(|tagged| tagged.tag.clone()).collect();
         let versions = match self {
             Self::Pep440 => version_parser::parse::<Pep440>(&tags, "{}"),
             Self::Semver => version_parser::parse::<Semver>(&tags, "{}"),
         };
-        let digest = |digit: &str| -> Digest { format!("sha256:{}", digit.repeat(64)).parse().unwrap() };
-        let tagged = |((tag, digit), version): (&(&str, Option<&str>), Option<k8supdater_plugin::Version>)| Tagged {
-            digest: digit.map(digest),
-            ..Tagged::new(*tag, version.map(to_host))
-        };
-        parts.iter().zip(versions.unwrap()).map(tagged).collect()
+        for (tagged, version) in tagged.iter_mut().zip(versions.unwrap()) {
+            tagged.version = version.map(to_host);
+        }
+        tagged
     }
 }
 
@@ -161,17 +190,21 @@ fn the_cases_are_many_and_leave_out_no_verdict_and_no_list() {
         "Artifact",
         "BeyondFrontier",
         "Excluded",
+        "Held",
         "InvalidTag",
         "NoVersion",
         "NotIncluded",
         "NotNewer",
+        "NotProven",
         "NothingToCompare",
+        "OnHold",
         "OtherFlavor",
         "OtherPrecision",
         "OtherScheme",
         "Prerelease",
         "SameImage",
         "Superseded",
+        "TooYoung",
         "Update",
     ] {
         assert!(verdicts.remove(reason), "no case expects {reason}");

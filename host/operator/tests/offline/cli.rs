@@ -66,6 +66,12 @@ fn a_wrong_value_or_half_a_set_stops_the_start_without_telling_a_secret() {
     );
     check(&[("VERSIONS_FRONTIER", "two")], "VERSIONS_FRONTIER (or --frontier) is \"two\", expected");
     check(&[("LATEST_PREFERENCE", "maybe")], "LATEST_PREFERENCE (or --latest) is \"maybe\", expected");
+    check(&[("K8SUPDATER_MINIMUM_AGE", "3d")], "K8SUPDATER_MINIMUM_AGE (or --minimum-age) is \"3d\", expected");
+    check(
+        &[("K8SUPDATER_DELAY_BETWEEN_UPDATES", "8761h")],
+        "K8SUPDATER_DELAY_BETWEEN_UPDATES (or --delay-between-updates) is \"8761h\", expected a duration from 0s to 8760h",
+    );
+    check(&[("K8SUPDATER_ROLLBACK", "yes")], "K8SUPDATER_ROLLBACK (or --rollback) is \"yes\", expected OnFailure");
     check(
         &[("GITLAB_BASE_URL", "https://me:canary@git/api/v4")],
         "is \"https://[redacted]@git/api/v4\", expected a URL",

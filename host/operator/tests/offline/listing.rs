@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8supdater::exchange::{self, ExchangeError};
+use k8supdater::registry::Listing;
 use k8supdater_core::origin::{Grants, Origin};
 use k8supdater_egress::{BoundCredential, Client, Credential, Limits as Bounds, Options, Scheme, Scope};
 use k8supdater_runtime::wit::exchange::Error;
-use k8supdater_runtime::wit::registry::{Question, Repository};
+use k8supdater_runtime::wit::registry::{Question, Repository, Tag};
 use k8supdater_runtime::{Component, Engine, EngineOptions, Limits};
 use k8supdater_testkit::{FakeRegistry, Fault, Part, Source};
 use serde_json::json;
@@ -144,4 +145,18 @@ async fn every_fault_is_told_apart_and_passes() {
     check(Fault::WrongJson, |err| matches!(err, ExchangeError::Plugin(Error::InvalidReply(_)))).await;
     check(Fault::Slow(Duration::from_secs(5)), |err| matches!(err, ExchangeError::Plugin(Error::Unavailable(_)))).await;
     check(Fault::Reset, |err| matches!(err, ExchangeError::Plugin(Error::Unavailable(_)))).await;
+}
+
+#[tokio::test]
+async fn the_age_of_a_version_counts_from_when_the_registry_says_that_it_was_pushed() {
+    let engine = Engine::new(EngineOptions::default()).unwrap();
+    let bytes = std::fs::read(plugin("version-pep440")).unwrap();
+    let parser = engine.load(bytes.into(), Limits::default()).await.unwrap();
+    let tag =
+        |name: &str, pushed| Tag { name: name.to_owned(), digest: None, pushed, images: Vec::new(), source: None };
+    let listing = Listing::new(vec![tag("1.0", Some(1_705_312_801)), tag("1.1", None), tag("1.2", Some(u64::MAX))]);
+    let settings = parser.settings(&json!({})).unwrap();
+    let versions = listing.versions(&parser, &settings).await.unwrap();
+    let found: Vec<_> = versions.iter().map(|version| version.since.map(|since| since.to_string())).collect();
+    assert_eq!(found, [Some("2024-01-15T10:00:01Z".to_owned()), None, None]);
 }

@@ -63,6 +63,20 @@ fn references_mean_what_they_mean_to_runtimes() {
 }
 
 #[test]
+fn a_repository_is_the_same_however_it_is_spelt() {
+    let check = |one: &str, other: &str, expected: bool| {
+        let [one, other] = [one, other].map(|text| text.parse::<ImageReference>().unwrap());
+        assert_eq!(one.is_of_same_repository(&other), expected, "{one} {other}");
+        assert_eq!(other.is_of_same_repository(&one), expected, "{other} {one}");
+    };
+    check("nginx:1.27", "index.docker.io/library/nginx:1.28", true);
+    check(&format!("nginx@{DIGEST}"), "nginx", true);
+    check("nginx", "team/nginx", false);
+    check("nginx", "example.com/library/nginx", false);
+    check("example.com/app", "example.com:443/app", false);
+}
+
+#[test]
 fn what_is_no_reference_is_refused_with_the_part_that_is_wrong() {
     let check = |text: &str, expected: ParseError| assert_eq!(text.parse::<ImageReference>(), Err(expected), "{text}");
     let part = |text: &str| ParseError::Repository(text.to_owned());

@@ -228,7 +228,7 @@ impl Asker {
         let listed = || listing.detail(&current.tag).and_then(|detail| detail.digest);
         current.digest = image.digest().cloned().or_else(listed);
         let (image, policy) = (image.clone(), rules.policy.clone());
-        let tags = Tags { image, policy, current, candidates, approved: None, first_seen: Vec::new() };
+        let tags = Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None, after: None };
         let Tags { image, policy, current, candidates, .. } =
             tags.look_closer(&self.registries, inquiry, WHOLE_RUN).await;
         let ruling = decide(&policy, &current, &candidates);
@@ -258,9 +258,9 @@ impl Asker {
         let Question { inquiry, circumstances } = question;
         let preference = rules.latest.preference;
         let (image, tag) = (image.clone(), tag.clone());
-        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference };
+        let moving = Moving { image, tag, registry: None, members: Vec::new(), running, preference, after: None };
         let moving = moving.look_up(&self.registries, inquiry, WHOLE_RUN).await;
-        let Moving { image, tag, registry, members, running, preference } =
+        let Moving { image, tag, registry, members, running, preference, .. } =
             moving.map_err(|err| remedy::failure(&err, circumstances))?;
         let ruling = decide_moving(&MovingTag {
             registry: registry.as_ref(),

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8supdater_core::policy::pace::{Facts, Pace, Patience, decide_pace};
-use k8supdater_core::policy::{Policy, Ruling, Tagged, next_of_age};
+use k8supdater_core::policy::{Policy, Proven, Ruling, Tagged, Verdict, next_of_age};
 
 use super::Decision;
 use crate::api::rollout_status::WaitStatus;
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandlerStatus};
 use crate::api::workload::WorkloadKind;
+use crate::reconcile::observe::{After, Tags};
 
 /// What holds for all containers of a workload.
 pub(super) struct Gate {
@@ -77,6 +78,29 @@ impl Gate {
         let (first, _) = next_of_age(policy, current, candidates, ruling)?;
         let first = candidates.get(first)?;
         self.pace(&first.tag, &self.patience, &Facts { first_seen: first.since, ..self.facts })
+    }
+
+    /// What the greatest of the candidates has to wait for that the workloads that go first have not proved, if there are any.
+    pub(super) fn wait_for_proof(&self, tags: &Tags, ruling: &Ruling) -> Option<WaitStatus> {
+        let after = tags.after.as_ref()?;
+        let judged = tags.candidates.iter().zip(&ruling.verdicts);
+        let unproven = judged.filter(|(_, verdict)| **verdict == Verdict::NotProven).map(|(candidate, _)| candidate);
+        let greatest = unproven.reduce(|one, other| match (&one.version, &other.version) {
+            (Some(version), Some(others)) if others.order(version).is_gt() => other,
+            _ => one,
+        })?;
+        Some(self.proof(greatest.tag.clone(), after))
+    }
+
+    /// That `tag` waits for its proof.
+    pub(super) fn proof(&self, tag: String, after: &After) -> WaitStatus {
+        let until = after.proofs.next(self.now).map(Time);
+        WaitStatus { tag, until, reason: "Predecessor".to_owned(), message: after.explain(self.now) }
+    }
+
+    /// What the workloads that go first have proved by now.
+    pub(super) fn proven(&self, after: &After) -> Proven {
+        after.proofs.proven(self.now)
     }
 
     fn pace(&self, tag: &str, patience: &Patience, facts: &Facts) -> Option<WaitStatus> {

@@ -113,6 +113,7 @@ mod tests {
             current: tagged(current),
             candidates: ["1.0", "1.1", "1.2", "1.3"].map(tagged).into(),
             approved: None,
+            after: None,
             first_seen: Vec::new(),
         }
     }

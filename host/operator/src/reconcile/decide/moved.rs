@@ -191,6 +191,11 @@ fn apply(
     let is_aged = !gate.minimum_age().is_zero();
     status.first_seen = is_aged.then(|| SeenTag { tag: offer.clone(), at: seen.clone() }).into_iter().collect();
     status.waits = gate.wait_since(&offer, seen.0, is_approved);
+    if let Some(after) = moving.after.as_ref().filter(|_| !is_approved)
+        && gate.proven(after).digest(&moving.tag) != Some(&to)
+    {
+        status.waits = Some(gate.proof(offer, after));
+    }
     if status.waits.is_some() {
         "Wait".clone_into(&mut status.decision);
         return;
@@ -209,7 +214,7 @@ fn apply(
         from: container.image.clone(),
         to: container.image.clone(),
         restart_for: Some(to.clone()),
-        takes_back: None,
+        rolls_back: None,
         is_for_once: false,
     };
     let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None, why };

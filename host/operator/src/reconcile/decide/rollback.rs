@@ -127,7 +127,7 @@ fn go_back(decision: &mut Decision, status: &ContainerStatus, container: &Contai
             from: update.to.clone(),
             to: update.from.clone(),
             restart_for: None,
-            takes_back: Some(update.started.0.as_second()),
+            rolls_back: Some(update.started.0.as_second()),
             is_for_once: false,
         };
         let tag = tag(&update.from).unwrap_or_default();

@@ -62,6 +62,7 @@ fn summary(decision: &Decision) -> Vec<String> {
 /// A tag that points at digest `b` in the registry while pods run what is given.
 fn moving(image: &str, running: &[char], preference: LatestPreference) -> Moving {
     Moving {
+        after: None,
         image: image.parse().unwrap(),
         tag: "latest".to_owned(),
         registry: Some(digest('b')),
@@ -178,8 +179,9 @@ fn a_version_that_is_pinned_takes_the_digest_of_the_new_tag_along() {
             policy,
             current,
             candidates,
-            approved: None,
             first_seen: Vec::new(),
+            approved: None,
+            after: None,
         }));
         let observed = observed(container(image, PullPolicy::Always), Ok(choice), None);
         assert_eq!(summary(&decide(observed, Timestamp::UNIX_EPOCH)), expected);
@@ -206,8 +208,9 @@ fn what_is_offered_is_linked() {
             policy,
             current: tagged("1.0.0"),
             candidates,
-            approved: None,
             first_seen: Vec::new(),
+            approved: None,
+            after: None,
         };
         let mut observed = observed(container(image, PullPolicy::Always), Ok(Choice::Tags(Box::new(tags))), None);
         observed.containers[0].link_facts =

@@ -8,7 +8,8 @@ use k8supdater_core::policy::moving::{LatestPreference, RunningImage};
 use k8supdater_core::policy::{self, Policy, Tagged};
 use tracing::debug;
 
-use super::{KEPT, needed};
+use super::{After, KEPT, needed};
+use crate::api::rollout_status::SeenTag;
 use crate::failure::chain;
 use crate::registry::{Detail, Inquiry, ListError, Registries};
 
@@ -34,10 +35,12 @@ pub struct Tags {
     pub current: Tagged,
     /// All tags of the repository, as far as they are known.
     pub candidates: Arc<[Tagged]>,
+    /// When tags that could be applied were seen first, where an age is asked for and the registry has no date; for the status.
+    pub first_seen: Vec<SeenTag>,
     /// The tag that somebody has approved.
     pub approved: Option<String>,
-    /// stub
-    pub first_seen: Vec<crate::api::rollout_status::SeenTag>,
+    /// What the workloads that go first have proved; none if no workload goes first.
+    pub after: Option<After>,
 }
 
 /// What a tag that moves points at, and what runs.
@@ -55,6 +58,8 @@ pub struct Moving {
     pub running: Vec<RunningImage>,
     /// What the owner wants.
     pub preference: LatestPreference,
+    /// What the workloads that go first have proved; none if no workload goes first.
+    pub after: Option<After>,
 }
 
 /// Most tags that are looked at more closely in one check. Each may cost a pull.

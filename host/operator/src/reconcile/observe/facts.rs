@@ -100,8 +100,9 @@ mod tests {
                 policy: Policy::new(Frontier::new(1).unwrap()),
                 current: tagged("1.0"),
                 candidates: candidates.iter().map(|tag| tagged(tag)).collect(),
-                approved: None,
                 first_seen: Vec::new(),
+                approved: None,
+                after: None,
             }));
             assert_eq!(news(&choice, false, before.as_ref()), expected, "{candidates:?} {before:?}");
         };
@@ -120,6 +121,7 @@ mod tests {
         let digest = |digit: &str| format!("sha256:{}", digit.repeat(64)).parse::<Digest>().unwrap();
         let check = |registry: Option<&str>, running: &[&str], expected: Option<&str>| {
             let choice = Choice::Moving(Box::new(Moving {
+                after: None,
                 image: "app".parse().unwrap(),
                 tag: "latest".to_owned(),
                 registry: registry.map(digest),

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::api::workload::WorkloadRef;
 use crate::credentials::CredentialError;
 use crate::failure::Retry;
 use crate::plugin::{NotServing, SettingsError};
@@ -11,6 +12,17 @@ use crate::workload::WorkloadError;
 /// Why a container cannot be judged now.
 #[derive(Debug, Error)]
 pub enum Problem {
+    /// Another handler was there first.
+    #[error(
+        "the {workload} is looked after by the older VersioningHandler {handler}; delete one of both, or have one of them ignore the \
+         container in spec.containers"
+    )]
+    Claimed {
+        /// Whose container it is.
+        workload: WorkloadRef,
+        /// Namespace and name of the other handler.
+        handler: String,
+    },
     /// Its image is not an image reference.
     #[error("the image {image:?} is no image reference")]
     Image {
@@ -71,6 +83,7 @@ impl Problem {
     /// A fixed CamelCase word for conditions, Events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Claimed { .. } => "ClaimedByOther",
             Self::Image { .. } => "InvalidImage",
             Self::NoVersion { .. } => "NoVersion",
             Self::Plugin(err) => err.reason(),
@@ -89,7 +102,8 @@ impl Problem {
             Self::Pods(err) => err.retry(),
             Self::Credentials(err) => err.retry(),
             Self::Parse { cause: ParseError::Call(_), .. } => Retry::BackOff,
-            Self::Image { .. }
+            Self::Claimed { .. }
+            | Self::Image { .. }
             | Self::NoVersion { .. }
             | Self::Plugin(_)
             | Self::Parse { cause: ParseError::Settings(_), .. }
@@ -104,6 +118,7 @@ impl Problem {
             Self::List(err) => err.failing_plugin(),
             Self::Parse { plugin, cause: ParseError::Call(_) } => Some(plugin),
             Self::Parse { cause: ParseError::Settings(_), .. }
+            | Self::Claimed { .. }
             | Self::Image { .. }
             | Self::NoVersion { .. }
             | Self::Credentials(_)

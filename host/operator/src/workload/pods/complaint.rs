@@ -130,7 +130,7 @@ fn about(pod: &Pod, images: &[(&str, &str)]) -> Vec<(Severity, Complaint)> {
 }
 
 /// Whether a pod has that image in that container.
-pub(super) fn has_image(pod: &PodSpec, name: &str, image: &str) -> bool {
+pub(in crate::workload) fn has_image(pod: &PodSpec, name: &str, image: &str) -> bool {
     container(pod, name).is_some_and(|container| container.image.as_deref() == Some(image))
 }
 

@@ -167,6 +167,22 @@ async fn a_handler_says_what_to_do_about_tags_that_move() {
 }
 
 #[tokio::test]
+async fn a_handler_lists_tags_that_it_does_not_want() {
+    let scene = Scene::new().await;
+    let image = scene.registry.image("team/web", "1.2.3");
+    let check = async |spec: &str, update: Value, available: Value| {
+        scene.file("web.yaml", &(deployment(&image) + &handler("h", &format!(", frontier: 2{spec}"))));
+        let found = scene.json(&["-f", "web.yaml"]).await;
+        let image = &found["images"][0];
+        assert_eq!((&image["update"]["tag"], &image["available"]["tag"]), (&update, &available), "{spec}: {image}");
+    };
+    check("", json!("1.2.4"), json!("2.0.0")).await;
+    check(", hold: [1.2.4]", Value::Null, json!("2.0.0")).await;
+    check(", hold: [2.0.0]", json!("1.2.4"), json!("1.3.0")).await;
+    check(", hold: [2.0.0], containers: [{name: app, hold: [1.2.4]}]", Value::Null, json!("2.0.0")).await;
+}
+
+#[tokio::test]
 async fn a_tag_that_lacks_a_platform_is_refused_and_the_next_one_taken() {
     let scene = Scene::new().await;
     let both = ["linux/amd64", "linux/arm64"];

@@ -118,8 +118,9 @@ fn decided(case: &Case) -> Decision {
         policy,
         current: tagged(case.current),
         candidates: case.tags.split_whitespace().map(tagged).collect(),
-        approved: None,
         first_seen: Vec::new(),
+        approved: None,
+        after: None,
     };
     let policy = validate(&handler, &RawConfig::default().check().unwrap()).unwrap().plan.policy;
     let state = State::Tags(Box::new(tags(policy)));
@@ -365,8 +366,9 @@ fn an_answer_without_a_container_is_for_those_to_which_the_tag_is_offered() {
                     .into_iter()
                     .map(tagged)
                     .collect(),
-                approved: None,
                 first_seen: Vec::new(),
+                approved: None,
+                after: None,
             };
             (container(name, "app:1.0.0", None), State::Tags(Box::new(tags)))
         });
@@ -417,6 +419,7 @@ fn moved(
 ) -> Vec<String> {
     let handler = handler(approval, answers, &[self::before("app", "app:latest", before)]);
     let mut moving = Moving {
+        after: None,
         image: "app:latest".parse().unwrap(),
         tag: "latest".to_owned(),
         registry: Some(digest('b')),
