@@ -69,13 +69,19 @@ Who has fewer lets the operator look, with its own configuration:
   kubectl exec -n k8supdater deploy/k8supdater -- k8supdater explain team-a/web
 
 JSON:
-  {"handler", "workload", "rollout", "containers": […]}, and for each container:
+  {"handler", "workload", "rollout", "mode", "owner", "containers": […]}, and for each container:
   name, image
-  decision   Update, Notify, UpdateAndNotify, AwaitingApproval, Restart, None, Ignored, Unknown or Failed
+  decision   Update, Notify, UpdateAndNotify, AwaitingApproval, Wait, WaitAndNotify, Restart, RollBack, None, Ignored, Unknown or Failed
   update     what would be applied: image, and for a restart restartFor, a digest
   available  what would be reported
+  approved   tag; by and at, who approved it and when
+  waits      tag; until, a time if there is one; reason (one word), message
+  firstSeen  tag, at: with minimumAge, since when tags are known that could be applied
+  held       tag; reason (one word), message; by, who took it back; at: versions that failed or were taken back
+  movedTo    digest that the tag points at although it is a version and pointed at another one
+  preview    with the mode Preview, what would be done
   problem    why it cannot be judged
-  policy     frontier; registry and parser, the plugins; needs, the platforms
+  policy     frontier; registry and parser, the plugins; approval, Required or not; needs, the platforms
   moving     for a tag that moves: registry (digest), images (digests behind an index), running (digests)
   candidates tag, version, verdict (one word), rule"#;
 

@@ -21,7 +21,7 @@ pub struct HistoryArgs {
     #[arg(value_name = "NAMESPACE/HANDLER", value_parser = handler_name)]
     pub handler: HandlerName,
 
-    /// A table for people, or JSON as it stands in the status.
+    /// A table for people, with `wide` also why each update was made; or JSON as it stands in the status.
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
 
@@ -35,6 +35,8 @@ pub struct HistoryArgs {
 pub enum Output {
     /// For people.
     Table,
+    /// For people with wide terminals: also why it was made.
+    Wide,
     /// For programs.
     Json,
 }
@@ -76,38 +78,51 @@ async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(), HistoryE
     let history = handler.status.map(|status| status.history).unwrap_or_default();
     match args.output {
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&history)?)?,
-        Output::Table if history.is_empty() => {
+        Output::Table | Output::Wide if history.is_empty() => {
             writeln!(out, "VersioningHandler {} has updated nothing yet", args.handler)?;
         }
-        Output::Table => write!(out, "{}", table(&history))?,
+        Output::Table => write!(out, "{}", table(&history, false))?,
+        Output::Wide => write!(out, "{}", table(&history, true))?,
     }
     Ok(())
 }
 
-/// The table for people. Pure.
-fn table(history: &[HistoryEntry]) -> Table {
-    let mut table = Table::new(&["STARTED", "TOOK", "CONTAINER", "FROM", "TO", "BY", "RESULT"]);
+/// The table for people, which may be wide. Pure.
+fn table(history: &[HistoryEntry], is_wide: bool) -> Table {
+    let columns = ["STARTED", "TOOK", "CONTAINER", "FROM", "TO", "BY"];
+    let mut table = if is_wide {
+        Table::new(&[&columns[..], &["WHY", "RESULT"]].concat())
+    } else {
+        Table::new(&[&columns[..], &["RESULT"]].concat())
+    };
     for entry in history {
         let (from, to) = change(entry);
         let took = entry.finished.as_ref().map(|finished| took(&entry.started, finished)).unwrap_or_default();
-        let result = match entry.result {
-            UpdatePhase::Finished => "finished",
-            UpdatePhase::Failed => "failed",
-            UpdatePhase::Overtaken => "overtaken by somebody else's change",
-            UpdatePhase::Announced => "announced",
-            UpdatePhase::RollingOut => "rolling out",
-            UpdatePhase::RollingBack => "rolling back",
-            UpdatePhase::RolledBack => "rolled back",
-            UpdatePhase::RollbackFailed => "rolled back in vain",
-        };
-        let result = match &entry.message {
-            Some(message) => format!("{result}: {message}"),
-            None => result.to_owned(),
-        };
         let by = entry.approved_by.clone().unwrap_or_else(|| "k8supdater".to_owned());
-        table.push([entry.started.0.to_string(), took, entry.container.clone(), from, to, by, result]);
+        let why = is_wide.then(|| entry.reason.clone().unwrap_or_default());
+        let cells = [entry.started.0.to_string(), took, entry.container.clone(), from, to, by];
+        table.push(cells.into_iter().chain(why).chain([result(entry)]));
     }
     table
+}
+
+/// What came of it, and of a rollback who wanted it.
+fn result(entry: &HistoryEntry) -> String {
+    let by = entry.rolled_back_by.as_ref().map(|by| format!(" for {by}")).unwrap_or_default();
+    let result = match entry.result {
+        UpdatePhase::Finished => "finished".to_owned(),
+        UpdatePhase::Failed => "failed".to_owned(),
+        UpdatePhase::Overtaken => "overtaken by somebody else's change".to_owned(),
+        UpdatePhase::Announced => "announced".to_owned(),
+        UpdatePhase::RollingOut => "rolling out".to_owned(),
+        UpdatePhase::RollingBack => format!("goes back{by}"),
+        UpdatePhase::RolledBack => format!("taken back{by}"),
+        UpdatePhase::RollbackFailed => format!("taken back{by}, but the image before does not run either"),
+    };
+    match &entry.message {
+        Some(message) => format!("{result}: {message}"),
+        None => result,
+    }
 }
 
 fn took(started: &Time, finished: &Time) -> String {
@@ -146,8 +161,12 @@ mod tests {
         let history: Vec<HistoryEntry> = serde_json::from_value(json!([
             {"container": "app", "from": "r:5000/app:1.0", "to": "r:5000/app:2.0", "approvedBy": "ada", "result": "Failed",
              "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:06:10Z", "message": "no pod is ready"},
-            {"container": "app", "from": "r:5000/app:0.9", "to": "r:5000/app:1.0", "result": "Finished",
+            {"container": "app", "from": "r:5000/app:0.9", "to": "r:5000/app:1.0", "result": "Finished", "reason": "greater than 0.9",
              "started": "2026-01-01T03:04:05Z", "finished": "2026-01-01T03:04:07Z"},
+            {"container": "app", "from": "r:5000/app:0.9", "to": "r:5000/app:0.9.1", "result": "RolledBack", "rolledBackBy": "ada",
+             "started": "2026-01-01T02:00:00Z", "finished": "2026-01-01T02:01:00Z"},
+            {"container": "app", "from": "r:5000/app:0.8", "to": "r:5000/app:0.9", "result": "RolledBack",
+             "started": "2026-01-01T01:00:00Z", "finished": "2026-01-01T01:01:00Z", "message": "it crashes"},
             {"container": "db", "from": "redis", "to": "redis", "digest": "sha256:0123456789abcdef", "result": "Overtaken",
              "started": "2026-01-01T00:00:00Z"},
         ]))
@@ -156,8 +175,16 @@ mod tests {
 STARTED               TOOK  CONTAINER  FROM    TO                   BY          RESULT
 2026-01-02T03:04:05Z  2m5s  app        1.0     2.0                  ada         failed: no pod is ready
 2026-01-01T03:04:05Z  2s    app        0.9     1.0                  k8supdater  finished
+2026-01-01T02:00:00Z  1m0s  app        0.9     0.9.1                k8supdater  taken back for ada
+2026-01-01T01:00:00Z  1m0s  app        0.8     0.9                  k8supdater  taken back: it crashes
 2026-01-01T00:00:00Z  -     db         latest  sha256:0123456789ab  k8supdater  overtaken by somebody else's change
 ";
-        assert_eq!(table(&history).to_string(), expected);
+        assert_eq!(table(&history, false).to_string(), expected);
+        let wide = "\
+STARTED               TOOK  CONTAINER  FROM  TO   BY          WHY               RESULT
+2026-01-02T03:04:05Z  2m5s  app        1.0   2.0  ada         -                 failed: no pod is ready
+2026-01-01T03:04:05Z  2s    app        0.9   1.0  k8supdater  greater than 0.9  finished
+";
+        assert_eq!(table(&history[..2], true).to_string(), wide);
     }
 }

@@ -14,6 +14,8 @@ mod answers;
 mod channels;
 /// Tags that the spec lets count, and those that it does not.
 mod choosing;
+/// Several handlers on one container: the older one acts.
+mod claims;
 /// Images that somebody else changes while the operator is about to.
 mod concurrency;
 /// Deployments with several containers, and exceptions for some of them.
@@ -32,6 +34,8 @@ mod economy;
 mod email;
 /// What a handler would do, told at a terminal.
 mod explain;
+/// Handlers that look after every workload that a selector matches.
+mod fleet;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
 /// Workloads other than Deployments: StatefulSets, DaemonSets and CronJobs.
@@ -54,6 +58,8 @@ mod restarts;
 mod scene;
 /// Secrets of channels: random ones, looked for everywhere after everything has failed that can fail.
 mod secrecy;
+/// The limit on rollouts that are under way at the same time.
+mod slots;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
