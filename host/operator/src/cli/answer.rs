@@ -25,6 +25,7 @@ use crate::answer::{self, Answer, AnswerError, Choice, Written};
 use crate::api::VersioningHandler;
 use crate::config::{ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
+use crate::fleet;
 
 /// Who answers where nobody says so and the API server does not tell.
 const THIS_PROGRAM: &str = "k8supdater approve";
@@ -36,7 +37,7 @@ pub struct ApproveArgs {
     #[command(flatten)]
     pub what: WhatArgs,
 
-    /// Waits until the rollout is finished or has failed, and says so.
+    /// Waits until the rollout is finished or has failed, and says so; not for a handler that looks after several workloads.
     #[arg(long)]
     pub wait: bool,
 
@@ -152,9 +153,14 @@ async fn give(
 ) -> Result<ExitCode, AnswerCommandError> {
     let HandlerName { namespace, name } = &args.handler;
     let handler = answer::read(client, namespace, name).await?;
+    let is_fleet = handler.spec.selector.is_some();
     let waiting = answer::waiting(&handler, answer, Timestamp::now());
     let choices = match (args.offers.as_slice(), waiting.as_slice()) {
         ([], [one]) => vec![one.clone()],
+        ([], _) if is_fleet => {
+            say(&which_of_fleet(&args.handler, answer))?;
+            return Ok(ExitCode::FAILURE);
+        }
         ([], waiting) => {
             say(&which(&args.handler, answer, waiting))?;
             return Ok(ExitCode::FAILURE);
@@ -182,7 +188,7 @@ async fn give(
     if is_refused {
         return Ok(ExitCode::FAILURE);
     }
-    match wait {
+    match wait.filter(|_| !is_fleet) {
         Some(patience) => wait::wait(client, &args.handler, &awaited, patience).await,
         None => {
             say(&next(&args.handler, &handler, answer))?;
@@ -211,6 +217,17 @@ fn which(handler: &HandlerName, answer: Answer, waiting: &[Choice]) -> String {
     format!("{handler} offers several things; say which one is meant:\n{}", commands.collect::<Vec<_>>().join("\n"))
 }
 
+/// What to type where a handler speaks for many.
+fn which_of_fleet(handler: &HandlerName, answer: Answer) -> String {
+    let HandlerName { namespace, name } = handler;
+    format!(
+        "{handler} has a handler for each of its workloads; \"kubectl get vh -n {namespace} -l {}={name}\" shows what they offer. To answer \
+         all that offer the same, say what: k8supdater {} {handler} CONTAINER=TAG",
+        fleet::LABEL,
+        verb(answer)
+    )
+}
+
 fn verb(answer: Answer) -> &'static str {
     match answer {
         Answer::Approve => "approve",
@@ -224,6 +241,12 @@ fn next(name: &HandlerName, handler: &VersioningHandler, answer: Answer) -> Stri
     let HandlerName { namespace, name } = name;
     if handler.spec.suspend {
         return "the handler is suspended: the answer is taken up once spec.suspend is removed".to_owned();
+    }
+    if handler.spec.selector.is_some() {
+        return format!(
+            "each of its handlers that offers this gets the answer; to look on: kubectl get vh -n {namespace} -l {}={name}",
+            fleet::LABEL
+        );
     }
     match answer {
         Answer::Approve => format!(
@@ -285,5 +308,7 @@ mod tests {
         );
         let found = which(&handler, Answer::Approve, &[]);
         assert!(found.starts_with("team-a/web offers nothing to approve"), "{found}");
+        let found = which_of_fleet(&handler, Answer::Skip);
+        assert!(found.ends_with("say what: k8supdater skip team-a/web CONTAINER=TAG"), "{found}");
     }
 }
