@@ -87,9 +87,11 @@ async fn what_cannot_be_explained_is_said_with_the_remedy() {
     check(&[&handler("web"), "--container=db"], "has no container \"db\", expected one of: app").await;
     stage.handle("web-too", &json!({"deployment": "web"})).await;
     let shown = text(&explain(&stage, &[&handler("web-too")]).await);
-    assert!(shown.contains(&format!("is looked after by the older VersioningHandler {}", handler("web"))), "{shown}");
-    stage.deploy("db", &[("app", &registry.image("web", "1.0.0"))]).await;
-    stage.handle("db", &json!({"containerregistry": "gone"})).await;
-    let shown = text(&explain(&stage, &[&handler("db")]).await);
+    assert!(shown.contains("is looked after by the older VersioningHandler"), "{shown}");
+    stage.deploy("other", &[("app", &registry.image("web", "1.0.0"))]).await;
+    stage.handle("other", &json!({"containerregistry": "gone"})).await;
+    let shown = text(&explain(&stage, &[&handler("other")]).await);
     assert!(shown.contains("there is no Plugin \"gone\""), "{shown}");
+    stage.handle("many", &json!({"selector": {"matchLabels": {"team": "none"}}})).await;
+    check(&[&handler("many")], "has a handler made for each workload that it selects; explain one of these").await;
 }
