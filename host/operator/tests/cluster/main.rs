@@ -54,6 +54,8 @@ mod restarts;
 mod scene;
 /// Secrets of channels: random ones, looked for everywhere after everything has failed that can fail.
 mod secrecy;
+/// Updates that somebody takes back at a terminal.
+mod taken_back;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
