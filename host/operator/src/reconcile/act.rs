@@ -132,6 +132,11 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
                 }
                 status.moved_to = None;
             }
+            // What the tag of the image before pointed at says nothing about that of this one.
+            let known =
+                status.update.as_ref().map(|it| if update.is_rollback() { &it.from_digest } else { &it.digest });
+            status.digest = known.cloned().flatten();
+            status.moved_to = None;
         }
     }
     Ok(())

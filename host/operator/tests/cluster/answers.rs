@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use crate::scene::{annotate, condition, container, equal, image, more_checks, prepared, status, with_fake_registry};
 
-/// Runs `k8supdater approve`, `skip` or `snooze` for a handler: whether it succeeded, and all that it printed.
-async fn run(stage: &Stage, verb: &str, handler: &str, args: &[&str]) -> (bool, String) {
+/// Runs `k8supdater approve`, `skip`, `snooze` or `rollback` for a handler: whether it succeeded, and all that it printed.
+pub(crate) async fn run(stage: &Stage, verb: &str, handler: &str, args: &[&str]) -> (bool, String) {
     let kubeconfig = format!("--kubeconfig={}", stage.directory().join("kubeconfig").display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_k8supdater"));
     command.env_clear().args([verb, &format!("{}/{handler}", stage.namespace), &kubeconfig]).args(args);
@@ -44,7 +44,7 @@ async fn taken_up(stage: &Stage, handler: &str) {
 }
 
 /// Waits for an Event, and gives its note.
-async fn event(stage: &Stage, handler: &str, reason: &str) -> String {
+pub(crate) async fn event(stage: &Stage, handler: &str, reason: &str) -> String {
     let probe = async || {
         let events = stage.events(handler).await;
         let found = events.iter().find(|(found, _)| found == reason).map(|(_, note)| note.clone());

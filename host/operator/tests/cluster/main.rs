@@ -64,6 +64,8 @@ mod scene;
 mod secrecy;
 /// The limit on rollouts that are under way at the same time.
 mod slots;
+/// Updates that somebody takes back at a terminal.
+mod taken_back;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
