@@ -342,9 +342,10 @@ fn which(handler: &HandlerName, answer: Answer, waiting: &[Choice]) -> String {
 fn which_of_fleet(handler: &HandlerName, answer: Answer) -> String {
     let HandlerName { namespace, name } = handler;
     format!(
-        "{handler} has a handler for each of its workloads; \"kubectl get vh -n {namespace} -l {}={name}\" shows what they offer. To answer \
+        "{handler} has a handler for each of its workloads; \"kubectl get vh -n {namespace} -l {}={}\" shows what they offer. To answer \
          all that offer the same, say what: k8supdater {} {handler} CONTAINER=TAG",
         fleet::LABEL,
+        fleet::members::label(name),
         verb(answer)
     )
 }
@@ -366,8 +367,9 @@ fn next(name: &HandlerName, handler: &VersioningHandler, answer: Answer) -> Stri
     }
     if handler.spec.selector.is_some() {
         return format!(
-            "each of its handlers that offers this gets the answer; to look on: kubectl get vh -n {namespace} -l {}={name}",
-            fleet::LABEL
+            "each of its handlers that offers this gets the answer; to look on: kubectl get vh -n {namespace} -l {}={}",
+            fleet::LABEL,
+            fleet::members::label(name)
         );
     }
     match answer {
