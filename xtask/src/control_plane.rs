@@ -232,6 +232,9 @@ impl Cluster {
             flag("root-ca-file", self.authority().display()),
             // Each controller acts with the rights of its own ServiceAccount, as in a real cluster.
             flag("use-service-account-credentials", true),
+            // By default each controller makes 20 requests a second, and a test with hundreds of workloads would wait for nothing else.
+            flag("kube-api-qps", 500),
+            flag("kube-api-burst", 1000),
             flag("leader-elect", false),
             flag("secure-port", 0),
             flag("profiling", false),

@@ -122,10 +122,10 @@ pub fn with_pull_secrets(deployment: &Deployment, secrets: &[&str]) -> Deploymen
 }
 
 /// A `VersioningHandler` that looks after the Deployment of the same name with the plugin `oci` every second, and the frontier at 2.
-/// `spec` says what is different; if it names a `workload`, that takes the place of the Deployment.
+/// `spec` says what is different; if it has a `workload` or a `selector`, that takes the place of the Deployment.
 pub fn handler(name: &str, spec: &Value) -> DynamicObject {
     let mut object = json!({"deployment": name, "containerregistry": "oci", "frontier": 2, "interval": "1s"});
-    if spec.get("workload").is_some() {
+    if spec.get("workload").or(spec.get("selector")).is_some() {
         merge(&mut object, &json!({"deployment": null}));
     }
     merge(&mut object, spec);

@@ -123,10 +123,14 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
             status.approved.take_if(|_| update.approved_by.is_some());
             if let Some(record) = &mut status.update {
                 record.generation = generation;
-                if !update.is_rollback() {
+                if update.is_rollback() {
+                    status.digest.clone_from(&record.from_digest);
+                } else {
                     record.phase = UpdatePhase::RollingOut;
                     record.digest = digest.or(record.digest.take());
+                    status.digest.clone_from(&record.digest);
                 }
+                status.moved_to = None;
             }
             // What the tag of the image before pointed at says nothing about that of this one.
             let known =

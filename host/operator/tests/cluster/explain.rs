@@ -92,4 +92,6 @@ async fn what_cannot_be_explained_is_said_with_the_remedy() {
     stage.handle("other", &json!({"containerregistry": "gone"})).await;
     let shown = text(&explain(&stage, &[&handler("other")]).await);
     assert!(shown.contains("there is no Plugin \"gone\""), "{shown}");
+    stage.handle("many", &json!({"selector": {"matchLabels": {"team": "none"}}})).await;
+    check(&[&handler("many")], "has a handler made for each workload that it selects; explain one of these").await;
 }

@@ -75,7 +75,7 @@ fn arrows_between_rooms_point_down() {
     check("crate::operator::", &[]);
     check("crate::cli::", &["host/operator/src/cli"]);
     // A check without a cluster reads a handler's spec as a reconcile does, and an explanation is a reconcile that stops in the middle.
-    let rooms = ["operator.rs", "reconcile", "cli/check.rs", "cli/check", "cli/explain.rs", "cli/explain"]
+    let rooms = ["operator.rs", "operator", "reconcile", "cli/check.rs", "cli/check", "cli/explain.rs", "cli/explain"]
         .map(|room| format!("host/operator/src/{room}"));
     check("crate::reconcile", &rooms.each_ref().map(String::as_str));
     check("crate::telemetry::health", &["host/operator/src/operator.rs"]);

@@ -331,3 +331,21 @@ fn nothing_is_said_about_what_a_suspended_handler_shows() {
     story.tell_as(&json!({"suspend": true}), &status, &[]);
     story.tell(&status, &["rollout-finished 1.0 1.1", "update-available 1.1 2.0"]);
 }
+
+#[test]
+fn a_fleet_speaks_of_what_becomes_of_itself_and_its_members_of_all_else() {
+    let fleet = json!({"deployment": null, "selector": {}});
+    let failing = json!({"conditions": [ready("False", "MembersFailing", 1_000)]});
+    let mut story = Story::new();
+    story.tell_as(&fleet, &failing, &[]);
+    story.tell_as(&fleet, &json!({"notices": {"generation": 0}}), &["handler-changed 0 1"]);
+
+    let mut member = handler(&json!({}), &json!({"containers": [container(&json!({"reported": "2.0"}))]}));
+    let owner = json!({
+        "apiVersion": "k8supdater.dev/v1", "kind": "VersioningHandler", "name": "shop", "uid": "u", "controller": true,
+    });
+    member.metadata.owner_references = Some(vec![serde_json::from_value(owner).unwrap()]);
+    let standing = Standing::of(&member, Duration::ZERO, at(1_000));
+    assert_eq!((standing.lifecycle.as_ref(), standing.offers.len()), (None, 1));
+    assert!(standing.is_new(), "what happens to it from its beginning on is told");
+}

@@ -8,6 +8,8 @@ use crate::api::workload::WorkloadKind;
 
 /// What a container waits for that could be updated if not so many others were.
 const ROLLOUT_LIMIT: &str = "RolloutLimit";
+/// What sets the limit.
+const LIMIT: &str = "K8SUPDATER_MAX_ROLLOUTS";
 
 /// Longest time until a handler is looked at again that waits for a slot. It is woken when it is its turn.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
@@ -29,9 +31,14 @@ impl Decision {
                 Some(digest) => format!("{}@{digest}", update.tag),
                 None => update.tag,
             };
-            let message = format!(
-                "{most} rollouts are under way, which is the limit (K8SUPDATER_MAX_ROLLOUTS); it begins when one of them ends"
-            );
+            let message = match most {
+                1 => format!("another rollout is under way, and {LIMIT} is 1; it begins when that one ends"),
+                most => {
+                    format!(
+                        "{most} rollouts are under way, which is the limit ({LIMIT}); it begins when one of them ends"
+                    )
+                }
+            };
             status.waits = Some(WaitStatus { tag, until: None, reason: ROLLOUT_LIMIT.to_owned(), message });
             // No trace of a change needs to be looked for.
             if let Some(approved) = &mut status.approved {
