@@ -74,7 +74,7 @@ async fn update_whose_pods_crash_is_taken_back_and_held_until_there_is_a_better_
     stage.eventually("people are told", async || equal(&hook.seen().len(), &1)).await;
     let told: Value = serde_json::from_str(&hook.seen()[0].body).unwrap();
     let words = [&told["kind"], &told["level"], &told["from"], &told["to"]].map(|word| word.as_str().unwrap());
-    assert_eq!(words, ["rolled-back", "error", "1.0.0", "1.0.2-crash"]);
+    assert_eq!(words, ["rolled-back", "error", "1.0.2-crash", "1.0.0"]);
     assert!(told["text"].as_str().unwrap().contains("exit code 1"), "{told}");
 
     // 1.0.1 is not tried: what is older than the one that failed is no better.
