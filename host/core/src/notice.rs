@@ -45,13 +45,13 @@ pub struct Notice {
     pub container: Option<String>,
     /// Repository without tag: `docker.io/library/nginx`.
     pub image: Option<String>,
-    /// Tag before; with `@` and a digest behind it if it is what the tag pointed at. Of [`Kind::RolledBack`] and [`Kind::RollbackFailed`] it is
-    /// the one that was taken back. Of [`Kind::HandlerResumed`] and [`Kind::HandlerChanged`] it is the generation of the spec before, so that each change
-    /// is another notice.
+    /// Tag before; with `@` and a digest behind it if it is what the tag pointed at. Of [`Kind::RolledBack`] and
+    /// [`Kind::RollbackFailed`] it is the one that was taken back. Of [`Kind::HandlerResumed`] and [`Kind::HandlerChanged`] it is the
+    /// generation of the spec before, so that each change is another notice.
     pub from: Option<String>,
     /// Tag after, or the one that could be; with `@` and a digest behind it if the tag has moved. Of [`Kind::RolledBack`] and
-    /// [`Kind::RollbackFailed`] it is the one that was put back. Of [`Kind::HandlerResumed`] and
-    /// [`Kind::HandlerChanged`] the generation after.
+    /// [`Kind::RollbackFailed`] it is the one that was put back. Of [`Kind::HandlerResumed`] and [`Kind::HandlerChanged`] the
+    /// generation after.
     pub to: Option<String>,
     /// Newest tag there is.
     pub newest: Option<String>,

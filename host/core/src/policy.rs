@@ -144,7 +144,7 @@ pub fn decide(policy: &Policy, current: &Tagged, candidates: &[Tagged]) -> Rulin
     let judge = |candidate| {
         let verdict = tags::judge(policy, current, real, candidate);
         let verdict = held::judge(policy, &held, candidate, verdict);
-        let verdict = on_hold::judge(failed, candidate, verdict);
+        let verdict = on_hold::judge(policy, failed, candidate, verdict);
         let verdict = proven::judge(policy, candidate, verdict);
         age::judge(policy, candidate, verdict)
     };

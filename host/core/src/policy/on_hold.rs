@@ -25,12 +25,13 @@ pub(super) fn greatest<'a>(policy: &Policy, current: &Tagged, candidates: &'a [T
 /// The verdict on a candidate of which the other rules say `verdict`; `greatest` is [what failed](greatest).
 ///
 /// Only a better one than what failed is applied by itself: one in between is older than something that was tried already, and another name
-/// of the same version is the same version.
-pub(super) fn judge(greatest: Option<&Version>, candidate: &Tagged, verdict: Verdict) -> Verdict {
+/// of the same version is the same version. What failed left of the frontier is not offered again either.
+pub(super) fn judge(policy: &Policy, greatest: Option<&Version>, candidate: &Tagged, verdict: Verdict) -> Verdict {
     let is_better =
         |failed: &Version| candidate.version.as_ref().is_some_and(|version| version.order(failed) == Ordering::Greater);
     match verdict {
         Verdict::Superseded if greatest.is_some_and(|failed| !is_better(failed)) => Verdict::OnHold,
+        Verdict::BeyondFrontier if policy.failed.contains(&candidate.tag) => Verdict::OnHold,
         other => other,
     }
 }

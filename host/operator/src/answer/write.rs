@@ -163,6 +163,8 @@ pub async fn write(
         match standing(&handler, choice, Timestamp::now()) {
             Standing::Offered => {}
             Standing::Answered { by, answer } => return Ok(Written::Already { by, answer }),
+            // What a fleet's members offer, they know; the operator says so if it is nothing.
+            Standing::NotOffered { .. } if handler.spec.selector.is_some() => {}
             Standing::NotOffered { offered } => {
                 let (namespace, name) = owned();
                 return Err(AnswerError::NotOffered { namespace, name, offer: choice.offer(), offered });

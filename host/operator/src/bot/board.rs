@@ -40,6 +40,8 @@ impl Notice {
 struct Entry {
     notice: Notice,
     is_shown: bool,
+    /// Whether the message says already that the decision waits for its time.
+    says_it_waits: bool,
     failures: u32,
     /// When it may be edited next.
     next: Instant,
@@ -88,15 +90,27 @@ fn put(entries: &mut VecDeque<Entry>, notice: Notice, follow: Duration) {
         None => {}
     }
     let now = Instant::now();
-    entries.push_back(Entry { notice, is_shown: false, failures: 0, next: now, end: now + follow });
+    entries.push_back(Entry {
+        notice,
+        is_shown: false,
+        says_it_waits: false,
+        failures: 0,
+        next: now,
+        end: now + follow,
+    });
 }
 
 impl Entry {
     /// Writes below the message what has come of it, if that is known now.
     fn look<O: Offers>(&mut self, talk: &Talk<O>) {
         let outcome = self.notice.followed.as_ref().and_then(|offer| talk.offers.outcome(offer));
-        if let Some(outcome) = outcome {
-            self.notice.followed = None;
+        // What it waits for may be put in other words with every check; once is enough.
+        if let Some(outcome) = outcome.filter(|outcome| outcome.is_final() || !self.says_it_waits) {
+            if outcome.is_final() {
+                self.notice.followed = None;
+            } else {
+                self.says_it_waits = true;
+            }
             self.notice.content = self.notice.content.with_paragraph(&words::outcome(&outcome));
             self.is_shown = false;
         }

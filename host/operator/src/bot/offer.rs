@@ -75,6 +75,11 @@ pub enum Decided {
 /// What came of an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is followed when its time comes: this is not the end yet.
+    Waits {
+        /// For what, and until when as far as that is known; one line.
+        why: String,
+    },
     /// The new version runs.
     RolledOut,
     /// The workload was changed, and its rollout failed.
@@ -102,6 +107,16 @@ pub trait Offers: Send + Sync + 'static {
 
     /// What has come of an approval; none if that is not known yet. Asked every few seconds, so quick, from memory.
     fn outcome(&self, offer: &Offer) -> Option<Outcome>;
+}
+
+impl Outcome {
+    /// Whether nothing more comes of it.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Waits { .. } => false,
+            Self::RolledOut | Self::Failed { .. } | Self::NotApplied { .. } => true,
+        }
+    }
 }
 
 impl Chat {

@@ -68,6 +68,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         line.take(LONGEST_REASON).collect()
     };
     match outcome {
+        Outcome::Waits { why: text } => format!("🕑 It waits: {}", why(text)),
         Outcome::RolledOut => "🟢 Rolled out".to_owned(),
         Outcome::Failed { why: text } => format!("🔴 The rollout failed: {}", why(text)),
         Outcome::NotApplied { why: text } => format!("🟠 Not applied: {}", why(text)),
@@ -106,6 +107,8 @@ mod tests {
         assert_eq!(already(Answer::Snooze, "Ann"), "Snoozed already, by Ann");
         let failed = Outcome::Failed { why: "image\ncannot be pulled".to_owned() };
         assert_eq!(outcome(&failed), "🔴 The rollout failed: image cannot be pulled");
+        let waits = Outcome::Waits { why: "until 02:00".to_owned() };
+        assert_eq!((outcome(&waits).as_str(), waits.is_final()), ("🕑 It waits: until 02:00", false));
         assert_eq!(outcome(&Outcome::NotApplied { why: "x".repeat(1000) }).chars().count(), LONGEST_REASON + 15);
     }
 

@@ -26,6 +26,7 @@ use crate::answer::{self, Answer, AnswerError, Choice, Reversible, Written};
 use crate::api::VersioningHandler;
 use crate::config::{ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
+use crate::fleet;
 
 /// Who answers where nobody says so and the API server does not tell.
 const SOMEBODY: &str = "somebody at a terminal";
@@ -86,7 +87,7 @@ pub struct RollbackArgs {
 /// Whether to wait for what comes of it.
 #[derive(Args, Debug)]
 pub struct WaitArgs {
-    /// Waits until the rollout is finished or has failed, and says so.
+    /// Waits until the rollout is finished or has failed, and says so; not for a handler that looks after several workloads.
     #[arg(long)]
     pub wait: bool,
 
@@ -209,9 +210,14 @@ async fn give(
 ) -> Result<ExitCode, AnswerCommandError> {
     let HandlerName { namespace, name } = &args.handler;
     let handler = answer::read(client, namespace, name).await?;
+    let is_fleet = handler.spec.selector.is_some();
     let waiting = answer::waiting(&handler, answer, Timestamp::now());
     let choices = match (args.offers.as_slice(), waiting.as_slice()) {
         ([], [one]) => vec![one.clone()],
+        ([], _) if is_fleet => {
+            say(&which_of_fleet(&args.handler, answer))?;
+            return Ok(ExitCode::FAILURE);
+        }
         ([], waiting) => {
             say(&which(&args.handler, answer, waiting))?;
             return Ok(ExitCode::FAILURE);
@@ -301,7 +307,8 @@ async fn write(
     if is_refused {
         return Ok(ExitCode::FAILURE);
     }
-    match (wait, choices.first()) {
+    let is_fleet = handler.spec.selector.is_some();
+    match (wait.filter(|_| !is_fleet), choices.first()) {
         (Some(patience), _) => wait::wait(client, name, &awaited, patience).await,
         (None, Some(choice)) => {
             say(&next(name, handler, choice.answer))?;
@@ -331,6 +338,18 @@ fn which(handler: &HandlerName, answer: Answer, waiting: &[Choice]) -> String {
     format!("{handler} offers several things; say which one is meant:\n{}", commands.collect::<Vec<_>>().join("\n"))
 }
 
+/// What to type where a handler speaks for many.
+fn which_of_fleet(handler: &HandlerName, answer: Answer) -> String {
+    let HandlerName { namespace, name } = handler;
+    format!(
+        "{handler} has a handler for each of its workloads; \"kubectl get vh -n {namespace} -l {}={}\" shows what they offer. To answer \
+         all that offer the same, say what: k8supdater {} {handler} CONTAINER=TAG",
+        fleet::LABEL,
+        fleet::members::label(name),
+        verb(answer)
+    )
+}
+
 fn verb(answer: Answer) -> &'static str {
     match answer {
         Answer::Approve => "approve",
@@ -345,6 +364,13 @@ fn next(name: &HandlerName, handler: &VersioningHandler, answer: Answer) -> Stri
     let HandlerName { namespace, name } = name;
     if handler.spec.suspend {
         return "the handler is suspended: the answer is taken up once spec.suspend is removed".to_owned();
+    }
+    if handler.spec.selector.is_some() {
+        return format!(
+            "each of its handlers that offers this gets the answer; to look on: kubectl get vh -n {namespace} -l {}={}",
+            fleet::LABEL,
+            fleet::members::label(name)
+        );
     }
     match answer {
         Answer::Approve => format!(
@@ -431,5 +457,7 @@ mod tests {
         );
         let found = which(&handler, Answer::Approve, &[]);
         assert!(found.starts_with("team-a/web offers nothing to approve"), "{found}");
+        let found = which_of_fleet(&handler, Answer::Skip);
+        assert!(found.ends_with("say what: k8supdater skip team-a/web CONTAINER=TAG"), "{found}");
     }
 }

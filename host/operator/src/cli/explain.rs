@@ -118,8 +118,9 @@ pub enum ExplainError {
     /// It looks after no workload itself.
     #[error(
         "VersioningHandler {namespace}/{name} has a handler made for each workload that it selects; explain one of these: \
-         \"kubectl get versioninghandlers -n {namespace} -l {}={name}\" lists them",
-        fleet::LABEL
+         \"kubectl get versioninghandlers -n {namespace} -l {}={}\" lists them",
+        fleet::LABEL,
+        fleet::members::label(name)
     )]
     Fleet {
         /// Its namespace.

@@ -161,7 +161,7 @@ fn place(status: &VersioningHandlerStatus) -> Place {
         Place::Failing
     } else if is_updating {
         Place::Updating
-    } else if is(UP_TO_DATE, "False") {
+    } else if is(UP_TO_DATE, "False") || status.containers.iter().any(|container| container.waits.is_some()) {
         Place::Waiting
     } else if is(UP_TO_DATE, "True") {
         Place::UpToDate

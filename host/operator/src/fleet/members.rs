@@ -100,6 +100,11 @@ pub fn is_member(handler: &Guarded, fleet: &VersioningHandler) -> bool {
     owner(handler.meta()).is_some_and(|owner| fleet.metadata.uid.as_ref() == Some(&owner.uid))
 }
 
+/// The value of the label that members of the fleet of that name have.
+pub fn label(fleet: &str) -> String {
+    fitted(fleet, LONGEST_LABEL)
+}
+
 /// The workloads that others than `fleet` look after.
 fn others(fleet: &VersioningHandler, handlers: &[Arc<Guarded>]) -> HashSet<WorkloadRef> {
     let readable = || handlers.iter().filter_map(|handler| handler.0.as_ref().ok());
@@ -134,7 +139,7 @@ fn member(fleet: &VersioningHandler, workload: &WorkloadRef) -> VersioningHandle
     let metadata = ObjectMeta {
         name: Some(fitted(&format!("{fleet_name}.{kind}.{}", workload.name), LONGEST_NAME)),
         namespace: fleet.namespace(),
-        labels: Some(BTreeMap::from([(LABEL.to_owned(), fitted(&fleet_name, LONGEST_LABEL))])),
+        labels: Some(BTreeMap::from([(LABEL.to_owned(), label(&fleet_name))])),
         owner_references: Some(owner.into_iter().collect()),
         ..ObjectMeta::default()
     };

@@ -122,14 +122,19 @@ fn outcome(handler: &VersioningHandler, offer: &Offer) -> Option<Outcome> {
         return match update.phase {
             UpdatePhase::Finished => Some(Outcome::RolledOut),
             UpdatePhase::Failed => {
-                let healthy = status.conditions.iter().find(|condition| condition.type_ == ROLLOUT_HEALTHY);
-                Some(Outcome::Failed { why: healthy.map(|it| it.message.clone()).unwrap_or_default() })
+                let healthy = || {
+                    let healthy = status.conditions.iter().find(|condition| condition.type_ == ROLLOUT_HEALTHY)?;
+                    Some(healthy.message.clone())
+                };
+                Some(Outcome::Failed { why: update.failure.clone().or_else(healthy).unwrap_or_default() })
             }
             UpdatePhase::Overtaken => {
                 Some(Outcome::NotApplied { why: "somebody else has changed the image first".to_owned() })
             }
             UpdatePhase::RolledBack | UpdatePhase::RollbackFailed => {
-                Some(Outcome::Failed { why: update.failure.clone().unwrap_or_default() })
+                let by = update.rollback.as_ref().and_then(|rollback| rollback.by.as_ref());
+                let why = by.map(|by| format!("{by} has taken it back"));
+                Some(Outcome::Failed { why: why.or_else(|| update.failure.clone()).unwrap_or_default() })
             }
             UpdatePhase::Announced | UpdatePhase::RollingOut | UpdatePhase::RollingBack => None,
         };
@@ -138,6 +143,10 @@ fn outcome(handler: &VersioningHandler, offer: &Offer) -> Option<Outcome> {
     let is_offered = container.reported.as_ref() == Some(&offer.tag);
     let is_awaited = container.approved.as_ref().is_some_and(|approved| approved.tag == offer.tag)
         || handler.annotations().contains_key(answer::APPROVE);
+    if let Some(waits) = container.waits.as_ref().filter(|waits| is_awaited && waits.tag == offer.tag) {
+        let until = waits.until.as_ref().map(|until| until.0.strftime("until %Y-%m-%d %H:%M UTC, ").to_string());
+        return Some(Outcome::Waits { why: until.unwrap_or_default() + &waits.message });
+    }
     if is_offered || is_awaited {
         return None;
     }
@@ -185,5 +194,57 @@ fn bot(serving: &Serving) -> Option<Bot> {
             let scope = serving.scope_for_notices(&settings.to_string(), Vec::new());
             Some(Bot { plugin: serving.name.clone(), api_url, grants: scope.grants.clone(), token })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::standing::tests::handler;
+    use super::*;
+
+    #[test]
+    fn what_comes_of_an_approval_is_read_from_the_status() {
+        let offer = Offer {
+            plugin: "telegram".to_owned(),
+            namespace: "team-a".to_owned(),
+            handler: "web".to_owned(),
+            container: "app".to_owned(),
+            tag: "2.0".to_owned(),
+            answer: Answer::Approve,
+            label: "Update".to_owned(),
+            chat: Chat::Number(1),
+            approvers: Approvers::Everybody,
+        };
+        let check = |more: Value, expected: Option<Outcome>| {
+            let mut container = json!({"name": "app", "image": "nginx:1.0", "decision": "None"});
+            container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let handler = handler(&json!({}), &json!({"containers": [container]}));
+            assert_eq!(outcome(&handler, &offer), expected, "{more}");
+        };
+        let approved = json!({"tag": "2.0", "by": "ada", "at": "1970-01-01T00:00:00Z"});
+        check(json!({"approved": approved}), None);
+        let waits = |tag: &str, until: Option<&str>| {
+            let waits =
+                json!({"tag": tag, "until": until, "reason": "OutsideWindow", "message": "the window is closed"});
+            json!({"approved": approved, "waits": waits})
+        };
+        let why = |why: &str| Some(Outcome::Waits { why: why.to_owned() });
+        check(waits("2.0", Some("2026-01-02T03:04:05Z")), why("until 2026-01-02 03:04 UTC, the window is closed"));
+        check(waits("2.0", None), why("the window is closed"));
+        check(waits("1.1", None), None);
+        let update = |phase: &str, by: Option<&str>| {
+            json!({"update": {
+                "from": "nginx:1.0", "to": "nginx:2.0", "phase": phase, "approvedBy": "ada", "failure": "no pod is ready",
+                "started": "1970-01-01T00:00:00Z", "rollback": {"started": "1970-01-01T00:00:00Z", "by": by},
+            }})
+        };
+        check(update("Finished", None), Some(Outcome::RolledOut));
+        check(update("RollingBack", None), None);
+        let failed = |why: &str| Some(Outcome::Failed { why: why.to_owned() });
+        check(update("Failed", None), failed("no pod is ready"));
+        check(update("RolledBack", None), failed("no pod is ready"));
+        check(update("RolledBack", Some("bob")), failed("bob has taken it back"));
     }
 }

@@ -131,6 +131,11 @@ pub(super) fn note_made(decision: &mut Decision, digests: Vec<Option<String>>, g
                     record.digest = digest.or(record.digest.take());
                 }
             }
+            // What the tag of the image before pointed at says nothing about that of this one.
+            let known =
+                status.update.as_ref().map(|it| if update.is_rollback() { &it.from_digest } else { &it.digest });
+            status.digest = known.cloned().flatten();
+            status.moved_to = None;
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::api::conditions::{self, Finding, READY, State, UP_TO_DATE};
 use crate::api::versioning_handler::{VersioningHandler, VersioningHandlerStatus};
 use crate::failure::{Retry, chain};
 use crate::fleet::counts::Counts;
-use crate::fleet::members::{Plan, is_member};
+use crate::fleet::members::{Plan, is_member, label};
 use crate::fleet::selection::Selection;
 use crate::fleet::{self, FleetError};
 
@@ -144,11 +144,13 @@ async fn say_misunderstood(
     now: Timestamp,
 ) {
     let (namespace, name) = (fleet.namespace().unwrap_or_default(), fleet.name_any());
-    let label = fleet::LABEL;
+    let members = format!("{}={}", fleet::LABEL, label(&name));
     let about_nothing = unmatched.iter().map(|choice| Answered::NotUnderstood {
         annotation: choice.answer.annotation(),
         value: choice.to_string(),
-        remedy: format!("none of its handlers offers that; \"kubectl get vh -n {namespace} -l {label}={name}\" shows what they offer"),
+        remedy: format!(
+            "none of its handlers offers that; \"kubectl get vh -n {namespace} -l {members}\" shows what they offer"
+        ),
     });
     let unreadable = answers.misunderstood.iter().map(|wrong| Answered::NotUnderstood {
         annotation: wrong.annotation,

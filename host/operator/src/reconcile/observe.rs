@@ -46,6 +46,10 @@ pub(crate) const LATEST: &str = "latest";
 /// How long the images behind a tag are taken to stay, as long as nothing says otherwise. Asking for them may count as a pull.
 const KEPT: Duration = Duration::from_hours(24);
 
+/// How often it is asked what the current tag points at, where a listing does not tell. A tag that is a version is not expected to move, and
+/// each question counts with the registry.
+const TRIPWIRE: Duration = Duration::from_hours(1);
+
 /// What is, as far as it can be known.
 #[derive(Debug)]
 pub struct Observed {
@@ -231,7 +235,7 @@ impl Look<'_> {
         }
         if current.digest.is_none() {
             // Whether somebody has pushed the tag again; that it is not there any more is in order.
-            let detail = self.ctx.registries.digest(inquiry, &current.tag, self.target.interval).await;
+            let detail = self.ctx.registries.digest(inquiry, &current.tag, self.target.interval.max(TRIPWIRE)).await;
             current.digest = detail.ok().and_then(|detail| detail.digest);
         }
         let after = After::of(&self.ctx.handlers, self.target, &image);

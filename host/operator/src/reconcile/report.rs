@@ -410,7 +410,8 @@ async fn publish(
     let decision = &checked.decision;
     let mut sayings: Vec<Saying> = decision.news.iter().map(|news| say_news(news, before)).collect();
     if checked.failure.is_none() {
-        let began = decision.updates.iter().filter_map(|update| {
+        // That a rollback begins is news of the decision.
+        let began = decision.updates.iter().filter(|update| !update.is_rollback()).filter_map(|update| {
             let status = decision.containers.iter().find(|status| status.name == update.change.container)?;
             let record = status.update.as_ref()?;
             let what = Happening::reached(record, Milestone::Began);

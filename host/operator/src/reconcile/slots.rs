@@ -46,7 +46,7 @@ impl Slots {
     pub fn restore(&self, handler: &VersioningHandler) {
         let is_followed = handler.spec.workload_ref().is_some_and(|workload| workload.kind != WorkloadKind::CronJob);
         if is_followed && handler.status.as_ref().is_some_and(may_be_rolling_out) {
-            self.change(|places| places.restore(guarded(handler)));
+            self.change(|places| places.restore(&guarded(handler)));
         }
     }
 

@@ -6,22 +6,13 @@ use k8supdater::answer::{self, Answer, Choice, Written};
 use k8supdater::api::versioning_handler::UpdatePhase;
 use k8supdater_testkit::{FakeRegistry, Fault, Part, Stage};
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::scene::{condition, container, equal, image, more_checks, prepared, status, with_fake_registry};
+use crate::scene::{annotate, condition, container, equal, image, more_checks, prepared, status, with_fake_registry};
 
-/// Answers as a human does with `kubectl annotate`.
-async fn annotate(stage: &Stage, handler: &str, annotations: &[(&str, &str)]) {
-    let annotations: serde_json::Map<_, _> =
-        annotations.iter().map(|(name, value)| (format!("k8supdater.dev/{name}"), json!(value))).collect();
-    let patch = json!({"metadata": {"annotations": annotations}});
-    stage.handlers().patch(handler, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
-}
-
-/// Runs `k8supdater approve`, `skip` or `snooze` for a handler: whether it succeeded, and all that it printed.
-async fn run(stage: &Stage, verb: &str, handler: &str, args: &[&str]) -> (bool, String) {
+/// Runs `k8supdater approve`, `skip`, `snooze` or `rollback` for a handler: whether it succeeded, and all that it printed.
+pub(crate) async fn run(stage: &Stage, verb: &str, handler: &str, args: &[&str]) -> (bool, String) {
     let kubeconfig = format!("--kubeconfig={}", stage.directory().join("kubeconfig").display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_k8supdater"));
     command.env_clear().args([verb, &format!("{}/{handler}", stage.namespace), &kubeconfig]).args(args);
@@ -53,7 +44,7 @@ async fn taken_up(stage: &Stage, handler: &str) {
 }
 
 /// Waits for an Event, and gives its note.
-async fn event(stage: &Stage, handler: &str, reason: &str) -> String {
+pub(crate) async fn event(stage: &Stage, handler: &str, reason: &str) -> String {
     let probe = async || {
         let events = stage.events(handler).await;
         let found = events.iter().find(|(found, _)| found == reason).map(|(_, note)| note.clone());

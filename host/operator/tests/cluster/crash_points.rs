@@ -1,5 +1,5 @@
 use k8supdater::api::versioning_handler::UpdatePhase;
-use k8supdater_testkit::{ApiProxy, CrashPoint, FakeRegistry, Stage};
+use k8supdater_testkit::{ApiProxy, CrashPoint, FakeRegistry, Stage, objects};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
@@ -108,4 +108,57 @@ async fn update_that_loses_the_operator_at_any_write_is_finished_once() {
     for part in ["/deployments/", "/versioninghandlers/", "/events"] {
         assert!(writes.iter().any(|write| write.contains(part)), "{part} is not among {writes:#?}");
     }
+}
+
+/// 1.0.0 becomes 1.0.1-crash, whose pods crash, and 1.0.0 again.
+struct Rollback {
+    registry: FakeRegistry,
+}
+
+impl Story for Rollback {
+    async fn prepare(&self, stage: &Stage, name: &str) {
+        let first = self.registry.image("web", "1.0.0");
+        let spec = json!({"progressDeadlineSeconds": 1});
+        stage.deploy_as(&objects::deployment_with(name, &[("app", &first)], &spec)).await;
+    }
+
+    fn spec(&self) -> Value {
+        json!({"interval": "1h", "rollback": "OnFailure", "tags": {"flavor": ".*"}})
+    }
+
+    async fn has_ended(&self, stage: &Stage, name: &str) -> Result<(), String> {
+        let update = container(stage, name, "app").await.and_then(|container| container.update);
+        equal(&update.map(|update| update.phase), &Some(UpdatePhase::RolledBack))?;
+        let conditions = status(stage, name).await.conditions;
+        find(&conditions, "RolloutHealthy", "True", "RolloutFinished")?;
+        find(&conditions, "UpToDate", "False", "Held").map(drop)
+    }
+
+    async fn check(&self, stage: &Stage, name: &str, when: &str) {
+        assert_eq!(stage.image(name, "app").await, self.registry.image("web", "1.0.0"), "{when}");
+        assert_eq!(stage.count_rollouts(name).await, 2, "{when}");
+        let status = status(stage, name).await;
+        let held: Vec<&str> = status.containers[0].held.iter().map(|held| held.tag.as_str()).collect();
+        assert_eq!(held, ["1.0.1-crash"], "{when}");
+        let history: Vec<UpdatePhase> = status.history.iter().map(|entry| entry.result).collect();
+        assert_eq!(history, [UpdatePhase::RolledBack], "{when}");
+        let events = stage.events(name).await;
+        let count = |reason: &str| events.iter().filter(|(found, _)| found == reason).count();
+        // Who is killed before saying so may find the next step taken, and then says just that.
+        for reason in ["Updating", "RolloutFailed", "RollingBack"] {
+            assert!(count(reason) <= 1, "{when}: {reason} in {events:#?}");
+        }
+        assert_eq!((count("RolledBack"), count("Updated"), count("Overtaken")), (1, 0, 0), "{when}: {events:#?}");
+    }
+}
+
+#[tokio::test]
+async fn rollback_that_loses_the_operator_at_any_write_is_finished_once() {
+    let registry = FakeRegistry::start().await;
+    registry.push("web", &["1.0.0", "1.0.1-crash"]);
+    let mut stage = prepared("crash-back", &[registry.origin()]).await;
+    let proxy = stage.through_proxy().await;
+    let writes = kill_at_every_write(&mut stage, &proxy, &Rollback { registry }).await;
+    let patches = writes.iter().filter(|write| write.contains("PATCH") && write.contains("/deployments/")).count();
+    assert_eq!(patches, 2, "there and back in {writes:#?}");
 }

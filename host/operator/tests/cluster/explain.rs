@@ -85,7 +85,13 @@ async fn what_cannot_be_explained_is_said_with_the_remedy() {
     check(&[&handler("web")], "does not exist; create it, or correct spec.deployment").await;
     stage.deploy("web", &[("app", &registry.image("web", "1.0.0"))]).await;
     check(&[&handler("web"), "--container=db"], "has no container \"db\", expected one of: app").await;
-    stage.handle("web-too", &json!({"deployment": "web", "containerregistry": "gone"})).await;
+    stage.handle("web-too", &json!({"deployment": "web"})).await;
     let shown = text(&explain(&stage, &[&handler("web-too")]).await);
+    assert!(shown.contains("is looked after by the older VersioningHandler"), "{shown}");
+    stage.deploy("other", &[("app", &registry.image("web", "1.0.0"))]).await;
+    stage.handle("other", &json!({"containerregistry": "gone"})).await;
+    let shown = text(&explain(&stage, &[&handler("other")]).await);
     assert!(shown.contains("there is no Plugin \"gone\""), "{shown}");
+    stage.handle("many", &json!({"selector": {"matchLabels": {"team": "none"}}})).await;
+    check(&[&handler("many")], "has a handler made for each workload that it selects; explain one of these").await;
 }

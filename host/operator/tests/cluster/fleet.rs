@@ -1,12 +1,12 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8supdater::api::VersioningHandler;
 use k8supdater::api::versioning_handler::FleetStatus;
-use k8supdater_testkit::{FakeRegistry, Stage, objects};
+use k8supdater_testkit::{FakeRegistry, FakeWebhook, Stage, objects};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::scene::{condition, container, equal, image, status, with_fake_registry};
+use crate::scene::{condition, container, equal, image, prepared, status, with_fake_registry};
 
 /// Names of the members of the fleet `shop`, in order.
 async fn members(stage: &Stage) -> Vec<String> {
@@ -163,4 +163,46 @@ async fn what_stands_in_the_way_of_a_fleet_is_said_and_left_alone() {
     patch::<VersioningHandler>(&stage, "shop", &single).await;
     has_members(&stage, &[]).await;
     condition(&stage, "shop", "Ready", "True", "Checked").await;
+}
+
+#[tokio::test]
+async fn people_hear_of_the_fleet_itself_once_and_of_its_members_what_happens_to_them() {
+    let registry = FakeRegistry::start().await;
+    registry.push("web", &["1.0.0", "1.0.1"]);
+    let mut stage = prepared("fleet-told", &[registry.origin()]).await;
+    let hook = FakeWebhook::start().await;
+    let spec = json!({
+        "settings": {"url": format!("{}/notices", hook.origin())},
+        "notices": {"kinds": ["handler-created", "rollout-finished", "handler-deleted"]},
+        "grants": {"origins": [hook.origin()]},
+    });
+    stage.plug("webhook", "notify-webhook", &spec).await;
+    stage.operator.start().await;
+    for name in ["a", "b"] {
+        deploy(&stage, &registry, name).await;
+    }
+    let heard = async |expected: &[&str]| {
+        let mut found: Vec<String> = hook.seen().iter().map(|seen| title(&seen.body)).collect();
+        found.sort();
+        equal(found.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), expected)
+    };
+    stage.handle("shop", &json!({"selector": {}})).await;
+    let updated = ["handler-created shop", "rollout-finished shop.deployment.a", "rollout-finished shop.deployment.b"];
+    stage.eventually("the fleet is told as new, and both updates", async || heard(&updated).await).await;
+    condition(&stage, "shop", "Notified", "True", "Delivered").await;
+
+    stage.handlers().delete("shop", &DeleteParams::default()).await.unwrap();
+    has_members(&stage, &[]).await;
+    let gone = [updated[0], "handler-deleted shop", updated[1], updated[2]];
+    stage.eventually("the fleet is told as gone", async || heard(&gone).await).await;
+    // What is told of a member that is gone would be on its way by now.
+    stage.operator.terminate(std::time::Duration::from_secs(25)).await;
+    assert_eq!(heard(&gone).await, Ok(()));
+}
+
+/// Kind and handler of a notice.
+fn title(body: &str) -> String {
+    let notice: Value = serde_json::from_str(body).unwrap();
+    let word = |key: &str| notice[key].as_str().unwrap_or_default().to_owned();
+    format!("{} {}", word("kind"), word("handler"))
 }

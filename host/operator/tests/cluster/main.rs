@@ -46,6 +46,8 @@ mod latest;
 mod lease;
 /// What is left of the frontier: reported, and reported once.
 mod notices;
+/// When and in which order updates are made: windows, ages, distances, modes, owners, predecessors, and tags that were pushed again.
+mod patience;
 /// Images for other machines than those that the cluster has.
 mod platforms;
 /// Plugin objects: hot reload, grants, settings, and what handlers hear of them.
@@ -54,12 +56,16 @@ mod plugins;
 mod registry_faults;
 /// Operators that are killed or stopped and started again.
 mod restarts;
+/// Updates that fail, die or are not wanted, and are taken back.
+mod rollback;
 /// The stage of most tests, and looks at it through the operator's own types.
 mod scene;
 /// Secrets of channels: random ones, looked for everywhere after everything has failed that can fail.
 mod secrecy;
 /// The limit on rollouts that are under way at the same time.
 mod slots;
+/// Updates that somebody takes back at a terminal.
+mod taken_back;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.

@@ -5,6 +5,7 @@ use k8supdater::api::versioning_handler::{ContainerStatus, VersioningHandlerStat
 use k8supdater::api::{Plugin, PluginStatus, VersioningHandler};
 use k8supdater_testkit::{FakeRegistry, Registry, Stage};
 use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 /// A stage whose operator has no plugins and is not started.
@@ -98,6 +99,14 @@ pub(crate) async fn more_checks(stage: &mut Stage, count: u64) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("the operator made no {count} checks in 30 s\n{}", stage.account().await);
+}
+
+/// Answers as a human does with `kubectl annotate`.
+pub(crate) async fn annotate(stage: &Stage, handler: &str, annotations: &[(&str, &str)]) {
+    let annotations: serde_json::Map<_, _> =
+        annotations.iter().map(|(name, value)| (format!("k8supdater.dev/{name}"), json!(value))).collect();
+    let patch = json!({"metadata": {"annotations": annotations}});
+    stage.handlers().patch(handler, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
 }
 
 /// For probes: content if both are the same.

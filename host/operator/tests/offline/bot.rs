@@ -28,6 +28,21 @@ async fn who_may_answer_decides_and_the_message_says_so() {
 }
 
 #[tokio::test]
+async fn a_decision_that_waits_for_its_time_is_said_once_and_then_what_came_of_it() {
+    let scene = Scene::start().await;
+    let query = scene.press("Update", &ann());
+    scene.told(&query).await;
+    scene.desk.set_outcome(Outcome::Waits { why: "until 02:00".to_owned() });
+    scene.shown("🕑 It waits: until 02:00").await;
+    scene.desk.set_outcome(Outcome::Waits { why: "for something else".to_owned() });
+    scene.settle().await;
+    scene.desk.set_outcome(Outcome::RolledOut);
+    let message = scene.shown("🟢 Rolled out").await;
+    assert_eq!(message.text.matches("🕑").count(), 1, "{}", message.text);
+    assert!(message.text.contains("until 02:00") && message.edits == 3, "{}", message.text);
+}
+
+#[tokio::test]
 async fn a_stranger_is_refused_and_logged_and_nothing_happens() {
     let scene = Scene::start().await;
     let stranger = TelegramUser::new(666_000_111, "Ann", "ann");

@@ -51,6 +51,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
             "workload": "Deployment/web",
             "current": "1.4.3",
             "available": "2.0.0",
+            "fleet": {"workloads": 6, "upToDate": 1, "updating": 2, "waiting": 3, "failing": 0, "leftToOthers": 5},
             "containers": [{
                 "name": "web", "image": "app:1.4.3", "newestApplicable": "1.4.3", "newest": "2.0.0", "decision": "Notify",
                 "problem": "none", "problemReason": "Trapped", "failingPlugin": "oci",
@@ -96,6 +97,10 @@ fn a_minimal_object_needs_two_fields_and_unknown_ones_are_named() {
     let kind =
         read(json!({"workload": {"kind": "Cronjob", "name": "report"}, "containerregistry": "oci"})).unwrap_err();
     assert!(kind.contains("expected one of `Deployment`, `StatefulSet`, `DaemonSet`, `CronJob`"), "{kind}");
+    let expression = json!({"key": "team", "operator": "In", "values": ["web"]});
+    let selector = json!({"kinds": ["CronJob"], "matchLabels": {"tier": "front"}, "matchExpressions": [expression]});
+    let fleet = read(json!({"selector": selector, "containerregistry": "oci"})).unwrap();
+    assert_eq!(serde_json::to_value(fleet.spec.selector).unwrap(), selector);
     let missing = read(json!({"deployment": "web"})).unwrap_err();
     assert!(missing.contains("containerregistry"), "{missing}");
     let unknown = read(json!({"deployment": "web", "containerregistry": "oci", "fronteir": 1})).unwrap_err();

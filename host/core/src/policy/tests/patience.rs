@@ -114,7 +114,8 @@ fn only_a_better_one_than_what_failed_is_applied_by_itself() {
     check(&failed("1.4.4"), "1.4.2", "1.4.3", "1.4.3 - -");
     check(&failed("1.4.1 main"), "1.4.2", "main 1.4.1 1.4.3", "1.4.3 - -");
     // What is left of the frontier, or numbered by something else, says nothing about the rest, and is reported as before.
-    check(&failed("2.0.0"), "1.4.2", "1.4.3 2.0.0", "1.4.3 2.0.0 -");
+    check(&failed("2.0.0"), "1.4.2", "1.4.3 2.0.0", "1.4.3 - -");
+    check(&failed("2.0.0"), "1.4.2", "1.4.3 2.0.0 2.0.1", "1.4.3 2.0.1 -");
     check(&failed("1.4.3"), "1.4.2", "1.4.3 2.0.0", "- 2.0.0 -");
     check(&Policy { failed: tags("20240115"), ..policy(0) }, "1.4.2", "1.4.3 20240115", "1.4.3 - -");
     check(&Policy { failed: tags("2.0.0"), ..policy(0) }, "1.4.2", "1.4.3 2.0.0", "- - -");

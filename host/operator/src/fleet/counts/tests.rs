@@ -34,7 +34,8 @@ fn offering(name: &str) -> VersioningHandler {
 }
 
 fn waiting(name: &str) -> VersioningHandler {
-    member(name, READY_NOW, ("False", "Waiting"), &json!({}))
+    let waits = json!({"tag": "2", "reason": "RolloutLimit", "message": "words"});
+    member(name, READY_NOW, ("False", "Waiting"), &json!({"waits": waits}))
 }
 
 fn failing(name: &str) -> VersioningHandler {

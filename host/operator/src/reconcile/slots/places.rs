@@ -80,8 +80,10 @@ impl Places {
     }
 
     /// `handler` has a slot, whatever the limit is.
-    pub(super) fn restore(&mut self, handler: HandlerKey) {
-        self.held.entry(handler).or_insert(TAKEN);
+    pub(super) fn restore(&mut self, handler: &HandlerKey) {
+        if !self.held.contains_key(handler) {
+            self.take(handler);
+        }
     }
 
     /// Notes what a reconcile of the state `seen` of `handler` leaves behind.
@@ -226,10 +228,14 @@ mod tests {
     fn what_is_under_way_counts_whatever_the_limit_is() {
         let mut places = places(1, &[]);
         for name in ["a", "b", "c"] {
-            places.restore(key(name));
+            places.restore(&key(name));
         }
         assert!(!places.occupy(&key("d")));
         check(&mut places, "d", 1, Standing::Waiting, &[], 3);
+        assert!(!places.occupy(&key("f")));
+        places.restore(&key("f"));
+        assert_eq!((places.held(), places.waiting()), (4, 1), "who has a slot does not wait for one");
+        places.forget(&key("f"));
         check(&mut places, "a", 1, Standing::Idle, &[], 2);
         // A rollback does not ask.
         check(&mut places, "e", 1, rolling_out(2), &[], 3);
