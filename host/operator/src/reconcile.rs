@@ -28,6 +28,9 @@ pub mod slots;
 pub mod status;
 pub mod validate;
 
+#[cfg(test)]
+mod laws;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -722,12 +722,6 @@ impl UpdateStatus {
         }
     }
 
-    /// Whether this is the announcement of the update `from` one image `to` another, or of the restart for `digest`.
-    pub fn is_announced(&self, from: &str, to: &str, digest: Option<&str>) -> bool {
-        let is_same = self.from == from && self.to == to && (from != to || self.digest.as_deref() == digest);
-        is_same && self.phase == UpdatePhase::Announced
-    }
-
     /// Whether its end is awaited.
     pub fn is_under_way(&self) -> bool {
         match self.phase {

@@ -79,13 +79,7 @@ pub async fn act(ctx: &Context, announced: Announced, now: Timestamp) -> Outcome
     if !decision.stuck.is_empty() {
         clear_the_way(ctx, &decision).await;
     }
-    if failure.as_ref().is_some_and(UpdateFailure::is_certain) {
-        // No trace of a change needs to be looked for.
-        for approved in decision.containers.iter_mut().filter_map(|status| status.approved.as_mut()) {
-            approved.generation = None;
-        }
-    }
-    Outcome::Checked(Box::new(Checked { decision, handler, failure }))
+    Outcome::Checked(Box::new(Checked::new(decision, handler, failure)))
 }
 
 async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result<(), UpdateFailure> {
@@ -98,7 +92,7 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let (namespace, workload) = (&target.handler.namespace, &target.workload);
     let patched = ctx.workloads.patch(namespace, workload, &changes, &decision.template, now).await;
     let generation = patched.map_err(UpdateFailure::Workload)?;
-    for (update, digest) in decision.updates.iter().zip(digests) {
+    for (update, digest) in decision.updates.iter().zip(&digests) {
         let message = if update.is_rollback() {
             ctx.metrics.rolled_back();
             "image put back"
@@ -116,6 +110,15 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
             digest,
             "{message}"
         );
+    }
+    note_made(decision, digests, generation);
+    Ok(())
+}
+
+/// Puts into the statuses of `decision` that its updates were made, with the `digests` of their tags, and that the workload has that
+/// `generation` since. Pure.
+pub(super) fn note_made(decision: &mut Decision, digests: Vec<Option<String>>, generation: Option<i64>) {
+    for (update, digest) in decision.updates.iter().zip(digests) {
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         if let Some(status) = status {
             status.image.clone_from(&update.change.to);
@@ -135,7 +138,6 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
             status.moved_to = None;
         }
     }
-    Ok(())
 }
 
 /// Deletes the pods that keep a StatefulSet from putting the image before back: its controller waits for a pod to become ready that never
@@ -188,6 +190,17 @@ async fn resolve(ctx: &Context, decision: &Decision, update: &Update) -> Result<
 }
 
 impl Checked {
+    /// A check after which `decision` is what is, where the updates were made if there is no `failure`. Pure.
+    pub(super) fn new(mut decision: Decision, handler: VersioningHandler, failure: Option<UpdateFailure>) -> Self {
+        if failure.as_ref().is_some_and(UpdateFailure::is_certain) {
+            // No trace of a change needs to be looked for.
+            for approved in decision.containers.iter_mut().filter_map(|status| status.approved.as_mut()) {
+                approved.generation = None;
+            }
+        }
+        Self { decision, handler, failure }
+    }
+
     /// Time until the next check.
     pub fn next_check(&self) -> Duration {
         match &self.failure {

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Context;
 use super::act::Announced;
 use super::decide::{Decision, Happening};
+use super::history::history;
 use super::report;
 use super::status::{self, StatusError};
 use crate::api::conditions::shorten;
@@ -32,9 +33,26 @@ pub async fn announce(
     if decision.updates.is_empty() {
         return Ok(Announced { decision, handler: handler.clone() });
     }
-    let before = handler.status.clone().unwrap_or_default();
+    let status = announced(handler.status.as_ref(), &mut decision, now);
+    let mut handler = handler.clone();
+    say_answers(ctx, &handler, &mut decision, now).await?;
+    if let Some(status) = status {
+        handler = status::write(ctx, &handler, status).await?;
+    }
+    let handler = status::remove_answers(ctx, handler, &mut decision.target).await?;
+    Ok(Announced { decision, handler })
+}
+
+/// Puts the updates of `decision` into its containers, and gives the status that says so, over what stands there `before`; none if that says
+/// it already. Pure.
+pub(super) fn announced(
+    before: Option<&VersioningHandlerStatus>,
+    decision: &mut Decision,
+    now: Timestamp,
+) -> Option<VersioningHandlerStatus> {
+    let before = before.cloned().unwrap_or_default();
     let known = |name: &str| before.containers.iter().find(|known| known.name == name);
-    let mut is_new = false;
+    let (mut is_new, mut replaced) = (false, Vec::new());
     for update in &decision.updates {
         let status = decision.containers.iter_mut().find(|status| status.name == update.change.container);
         let Some(status) = status else { continue };
@@ -46,20 +64,17 @@ pub async fn announce(
         }
         let (from, to) = (&update.change.from, &update.change.to);
         let digest = update.change.restart_for.as_ref().map(ToString::to_string);
-        // The same update may have been announced by a process that was killed, or before an attempt that failed.
-        let is_same = |known: &UpdateStatus| {
-            known.is_announced(from, to, digest.as_deref()) && known.approved_by == update.approved_by
-        };
-        if !status.update.as_ref().is_some_and(is_same) {
-            is_new = true;
-            status.update = Some(UpdateStatus {
-                digest,
-                from_digest: status.digest.clone(),
-                reason: Some(shorten(update.why.clone(), LONGEST_REASON)).filter(|why| !why.is_empty()),
-                approved_by: update.approved_by.clone(),
-                ..UpdateStatus::announced(from, to, Time(now))
-            });
-        }
+        // Also if the same was announced before, by a process that was killed or an attempt that failed: deadline and delay count from
+        // the announcement, and would be over before the update is made.
+        is_new = true;
+        let last = status.update.replace(UpdateStatus {
+            digest,
+            from_digest: status.digest.clone(),
+            reason: Some(shorten(update.why.clone(), LONGEST_REASON)).filter(|why| !why.is_empty()),
+            approved_by: update.approved_by.clone(),
+            ..UpdateStatus::announced(from, to, Time(now))
+        });
+        replaced.extend(last.map(|last| ended(&status.name, last, now)));
     }
     let is_recorded = decision.containers.iter().all(|container| {
         let answered = |container: &ContainerStatus| {
@@ -67,22 +82,30 @@ pub async fn announce(
         };
         known(&container.name).map(answered).unwrap_or_default() == answered(container)
     });
-    let mut handler = handler.clone();
-    say_answers(ctx, &handler, &mut decision, now).await?;
-    if is_new || !is_recorded {
-        let mut status = VersioningHandlerStatus { containers: decision.containers.clone(), ..before.clone() };
-        // What has not been reported yet must not stand as reported: the report may still fail.
-        for container in &mut status.containers {
-            let known = known(&container.name);
-            if known.is_none_or(|known| known.reported != container.reported) {
-                container.link = known.and_then(|known| known.link.clone());
-            }
-            container.keep_report(known);
-        }
-        handler = status::write(ctx, &handler, status).await?;
+    if !is_new && is_recorded {
+        return None;
     }
-    let handler = status::remove_answers(ctx, handler, &mut decision.target).await?;
-    Ok(Announced { decision, handler })
+    let history = history(&before.history, &replaced);
+    let mut status = VersioningHandlerStatus { containers: decision.containers.clone(), history, ..before.clone() };
+    // What has not been reported yet must not stand as reported: the report may still fail.
+    for container in &mut status.containers {
+        let known = known(&container.name);
+        if known.is_none_or(|known| known.reported != container.reported) {
+            container.link = known.and_then(|known| known.link.clone());
+        }
+        container.keep_report(known);
+    }
+    Some(status)
+}
+
+/// A container as the history knows it, whose update another takes the place of: one that has just ended, or one that is rolled out and will
+/// never be seen to end. Either way the container has had that version.
+fn ended(container: &str, mut update: UpdateStatus, now: Timestamp) -> ContainerStatus {
+    if update.is_under_way() {
+        update.phase = UpdatePhase::Overtaken;
+        update.finished = Some(Time(now));
+    }
+    ContainerStatus { name: container.to_owned(), update: Some(update), ..ContainerStatus::default() }
 }
 
 /// Tells what became of answers, before the status says that they are known: then nobody would tell any more.

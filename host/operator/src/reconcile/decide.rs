@@ -272,8 +272,14 @@ fn choose(
     tripwire::watch(decision, status, before, tags);
     held::note_set_back(status, tags, decision.now);
     held::release(status, current, candidates);
-    let policy = held::policy(status, &tags.policy);
-    let ruling = policy::decide(&policy, current, candidates);
+    let mut policy = held::policy(status, &tags.policy);
+    let mut ruling = policy::decide(&policy, current, candidates);
+    while let Some(again) = ruling.update.and_then(|update| candidates.get(update))
+        && held::hold_again(status, again, tags, decision)
+    {
+        policy = held::policy(status, &tags.policy);
+        ruling = policy::decide(&policy, current, candidates);
+    }
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
 
     let applicable = chosen(ruling.update).map_or(&current.tag, |update| &update.tag);
@@ -445,8 +451,10 @@ impl Decision {
         status.update = Some(update);
     }
 
-    /// Has the handler looked at again then, if not sooner.
+    /// Has the handler looked at again then, if not sooner. A time that has passed is none: that nothing came of it will not be otherwise in a
+    /// moment, unless something happens.
     fn look_again_at(&mut self, time: Option<Timestamp>) {
+        let time = time.filter(|time| *time > self.now);
         self.look_again = self.look_again.into_iter().chain(time).min();
     }
 

@@ -182,15 +182,7 @@ impl Look<'_> {
             Some(mut current) => {
                 current.digest = image.digest().cloned();
                 let tags = self.tags(plan, image, current, &inquiry).await?;
-                let policy = Policy {
-                    held: self.target.held(&container.name, answers),
-                    failed: self.target.failed(&container.name, &tags.image),
-                    age: self.age(),
-                    ..tags.policy
-                };
-                let tags = Tags { policy, approved: self.target.approved(&container.name, answers), ..tags };
-                let known = self.target.first_seen(&container.name, &tags.image);
-                let tags = tags.dated(known);
+                let tags = tags.with_what_is_known(self.target, &container.name, answers, self.now);
                 let (registries, interval) = (&self.ctx.registries, self.target.interval);
                 Choice::Tags(Box::new(tags.look_closer(registries, &inquiry, interval).await))
             }
@@ -253,12 +245,6 @@ impl Look<'_> {
         Ok(Tags { image, policy, current, candidates, first_seen: Vec::new(), approved: None, after })
     }
 
-    /// How old a version must be, if anybody asks for an age.
-    fn age(&self) -> Option<MinimumAge> {
-        let minimum = self.target.patience.minimum_age;
-        (!minimum.is_zero()).then_some(MinimumAge { minimum, now: self.now })
-    }
-
     async fn moving(
         &self,
         plan: &Plan,
@@ -279,6 +265,29 @@ impl Look<'_> {
 
     async fn pods(&self) -> Result<&Vec<Pod>, Problem> {
         self.pods.get_or_try_init(|| self.ctx.workloads.pods(self.workload)).await.map_err(Problem::Pods)
+    }
+}
+
+impl Tags {
+    /// With what `target` knows of the tags in that `container`, now that `answers` are given: what people do not want, what failed, what is
+    /// approved, and since when there are those of which the registry does not tell. Pure.
+    pub(super) fn with_what_is_known(
+        self,
+        target: &Target,
+        container: &str,
+        answers: &[answer::Choice],
+        now: Timestamp,
+    ) -> Self {
+        let minimum = target.patience.minimum_age;
+        let policy = Policy {
+            held: target.held(container, answers),
+            failed: target.failed(container, &self.image),
+            age: (!minimum.is_zero()).then_some(MinimumAge { minimum, now }),
+            ..self.policy
+        };
+        let tags = Self { policy, approved: target.approved(container, answers), ..self };
+        let known = target.first_seen(container, &tags.image);
+        tags.dated(known)
     }
 }
 

@@ -53,16 +53,7 @@ pub(super) async fn report(
         Ok(Outcome::Checked(checked)) => Ok(report_check(ctx, *checked, now).await?),
         Ok(Outcome::Suspended(target)) => {
             if let Ok(handler) = &object.0 {
-                let message = "spec.suspend is set: nothing is checked or updated".to_owned();
-                let finding = Finding { kind: READY, state: State::Unknown, reason: lifecycle::SUSPENDED, message };
-                let conditions = with_ready(&target.before.conditions, &finding, handler, now);
-                let status = VersioningHandlerStatus {
-                    observed_generation: handler.metadata.generation,
-                    conditions,
-                    next_check: None,
-                    ..target.before.clone()
-                };
-                write_if_changed(ctx, handler, status, now).await?;
+                write_if_changed(ctx, handler, status_suspended(&target.before, handler, now), now).await?;
             }
             Ok(Action::await_change())
         }
@@ -99,9 +90,27 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
     let handler = &checked.handler;
     let before = handler.status.clone().unwrap_or_default();
     publish(ctx, &checked, &before.conditions, &findings, now).await?;
-    let generation = handler.metadata.generation;
+    let status = status_after(&mut checked, findings, wait, now);
+    let proves = proves(&before.containers, &status.containers);
+    let handler = write_if_changed(ctx, &checked.handler, status, now).await?;
+    if proves {
+        ctx.handlers.followers(&handler).into_iter().for_each(|follower| ctx.wake.wake(follower));
+    }
+    remove_answers(ctx, handler, &mut checked.decision.target).await?;
+    Ok(Action::requeue(wait))
+}
+
+/// The status after a check that found that, where the next one is made after `wait`. Takes the containers out of the decision. Pure.
+pub(super) fn status_after(
+    checked: &mut Checked,
+    findings: Vec<Finding>,
+    wait: Duration,
+    now: Timestamp,
+) -> VersioningHandlerStatus {
+    let before = checked.handler.status.clone().unwrap_or_default();
+    let generation = checked.handler.metadata.generation;
     let containers = std::mem::take(&mut checked.decision.containers);
-    let status = VersioningHandlerStatus {
+    VersioningHandlerStatus {
         observed_generation: generation,
         conditions: conditions::merge(&before.conditions, findings, generation, now),
         workload: before.workload,
@@ -114,14 +123,23 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
         last_check: Some(Time(now)),
         next_check: now.checked_add(wait).ok().map(Time),
         notices: None,
-    };
-    let proves = proves(&before.containers, &status.containers);
-    let handler = write_if_changed(ctx, handler, status, now).await?;
-    if proves {
-        ctx.handlers.followers(&handler).into_iter().for_each(|follower| ctx.wake.wake(follower));
     }
-    remove_answers(ctx, handler, &mut checked.decision.target).await?;
-    Ok(Action::requeue(wait))
+}
+
+/// The status of a handler with `spec.suspend`. Pure.
+pub(super) fn status_suspended(
+    before: &VersioningHandlerStatus,
+    handler: &VersioningHandler,
+    now: Timestamp,
+) -> VersioningHandlerStatus {
+    let message = "spec.suspend is set: nothing is checked or updated".to_owned();
+    let finding = Finding { kind: READY, state: State::Unknown, reason: lifecycle::SUSPENDED, message };
+    VersioningHandlerStatus {
+        observed_generation: handler.metadata.generation,
+        conditions: with_ready(&before.conditions, &finding, handler, now),
+        next_check: None,
+        ..before.clone()
+    }
 }
 
 /// Whether there is something new for those that follow.
@@ -188,7 +206,7 @@ fn with_ready(before: &[Condition], ready: &Finding, handler: &VersioningHandler
 }
 
 /// The four conditions of a check. Pure.
-fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec<Finding> {
+pub(super) fn findings(checked: &Checked, problems: &[(&str, &'static str, String)]) -> Vec<Finding> {
     let finding = |kind, state, reason, message: String| Finding { kind, state, reason, message };
     let decision = &checked.decision;
     let all = |problems: &[(&str, &'static str, String)]| {

@@ -73,9 +73,21 @@ impl StatusError {
 pub(super) async fn write_if_changed(
     ctx: &Context,
     handler: &VersioningHandler,
-    mut status: VersioningHandlerStatus,
+    status: VersioningHandlerStatus,
     now: Timestamp,
 ) -> Result<VersioningHandler, StatusError> {
+    match changed(handler, status, now) {
+        Some(status) => write(ctx, handler, status).await,
+        None => Ok(handler.clone()),
+    }
+}
+
+/// `status` as it is written over what `handler` has; none if that says the same, apart from times that are young enough. Pure.
+pub(super) fn changed(
+    handler: &VersioningHandler,
+    mut status: VersioningHandlerStatus,
+    now: Timestamp,
+) -> Option<VersioningHandlerStatus> {
     keep_notices(&mut status, handler);
     status.workload = match &handler.spec.selector {
         Some(selector) => Selection::parse(selector).ok().map(|selection| selection.path()),
@@ -89,14 +101,14 @@ pub(super) async fn write_if_changed(
             ..status.clone()
         };
         if asleep == *known && known.last_check.as_ref().is_some_and(is_young) {
-            return Ok(handler.clone());
+            return None;
         }
     }
     // Whole seconds are what the API keeps; more would make every comparison differ.
     for time in [&mut status.last_check, &mut status.next_check].into_iter().flatten() {
         *time = Time(Timestamp::from_second(time.0.as_second()).unwrap_or(time.0));
     }
-    write(ctx, handler, status).await
+    Some(status)
 }
 
 /// How often a write is repeated because notices were written at the same time.

@@ -28,7 +28,7 @@ impl WorkloadKind {
     }
 
     /// The way from the object to its pod template.
-    pub(super) const fn template_path(self) -> &'static [&'static str] {
+    pub(crate) const fn template_path(self) -> &'static [&'static str] {
         match self {
             Self::Deployment | Self::StatefulSet | Self::DaemonSet => &["spec", "template"],
             Self::CronJob => &["spec", "jobTemplate", "spec", "template"],

@@ -72,7 +72,7 @@ impl Template {
 }
 
 /// The patch for `changes`: all tests first, images before names, then the replacements, then the annotations.
-fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
+pub(crate) fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
     let path = |change: &Change, field: &str| {
         in_template(kind, &["spec", change.list.field(), &change.index.to_string(), field])
     };

@@ -12,8 +12,9 @@ use k8supdater_core::image::ImageReference;
 use k8supdater_core::policy::{Policy, Tagged};
 use k8supdater_core::version::Version;
 
+use super::Decision;
 use crate::api::rollout_status::{HeldTag, HoldReason};
-use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus};
+use crate::api::versioning_handler::{ContainerStatus, HistoryEntry, UpdatePhase, UpdateStatus};
 use crate::reconcile::observe::Tags;
 
 /// Most held versions that a container's status remembers; the oldest are forgotten first. All but the greatest are there to be read.
@@ -58,6 +59,24 @@ pub(super) fn note_set_back(status: &mut ContainerStatus, tags: &Tags, now: Time
     let message = format!("somebody has set {} back to {}", update.to, status.image);
     let held = HeldTag { tag: tag.to_owned(), reason: HoldReason::SetBack, message, by: None, at: Time(now) };
     hold(status, held);
+}
+
+/// Holds `candidate`, which would be applied by itself, if the container has had that version already: somebody has set it back further than
+/// to what was there before the last update. Says whether that is so.
+pub(super) fn hold_again(status: &mut ContainerStatus, candidate: &Tagged, tags: &Tags, decision: &Decision) -> bool {
+    let is_same = |entry: &&HistoryEntry| {
+        let Ok(to) = entry.to.parse::<ImageReference>() else { return false };
+        let is_version = |tag: &str| {
+            let versions = version(&tags.candidates, tag).zip(candidate.version.as_ref());
+            tag == candidate.tag || versions.is_some_and(|(one, other)| one.order(other) == Ordering::Equal)
+        };
+        entry.container == status.name && to.name() == tags.image.name() && to.tag().is_some_and(is_version)
+    };
+    let Some(entry) = decision.target.before.history.iter().find(is_same) else { return false };
+    let message = format!("somebody has set {} back to {}", entry.to, status.image);
+    let (tag, reason, at) = (candidate.tag.clone(), HoldReason::SetBack, Time(decision.now));
+    hold(status, HeldTag { tag, reason, message, by: None, at });
+    true
 }
 
 /// Lets go of what is no newer than what the container has.

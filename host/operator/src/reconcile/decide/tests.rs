@@ -1,3 +1,7 @@
+mod scene;
+mod taking_back;
+mod waiting;
+
 use std::sync::Arc;
 
 use k8supdater_core::policy::moving::{LatestPreference, PullPolicy, RunningImage};
