@@ -321,7 +321,7 @@ fn choose(
         }
     }
     match chosen(offered).zip(offered) {
-        Some((newer, index)) if status.reported.as_ref() != Some(&newer.tag) => {
+        Some((newer, index)) => {
             let verdict = ruling.verdicts.get(index);
             let why = verdict.map(|verdict| verdict.explain(&policy, current, newer)).unwrap_or_default();
             let why = match decision.mode {
@@ -329,9 +329,12 @@ fn choose(
                 Mode::Update | Mode::Preview if waiting.is_some() => format!("{why}, and approval is Required"),
                 Mode::Update | Mode::Preview => why,
             };
-            decision.tell(status, current.tag.clone(), newer.tag.clone(), why);
+            if status.reported.as_ref() == Some(&newer.tag) {
+                status.reported_why = Some(shorten(why, 1024));
+            } else {
+                decision.tell(status, current.tag.clone(), newer.tag.clone(), why);
+            }
         }
-        Some(_) => {}
         // Nothing to report any more; should it come back, it is news again.
         None => status.keep_report(None),
     }

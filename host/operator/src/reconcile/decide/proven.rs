@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::rollout_status::ProvenImage;
-use crate::api::versioning_handler::ContainerStatus;
+use crate::api::versioning_handler::{ContainerStatus, UpdateStatus};
 use crate::workload::rollout::Rollout;
 
 /// Most images that a container's status remembers.
@@ -17,7 +17,7 @@ const MOST: usize = 4;
 pub(super) fn note(status: &mut ContainerStatus, before: Option<&ContainerStatus>, rollout: &Rollout, now: Timestamp) {
     let mut proven = before.map(|before| before.proven.clone()).unwrap_or_default();
     let update = status.update.as_ref().filter(|update| update.to == status.image);
-    let is_watched = update.is_some_and(|update| update.is_under_way());
+    let is_watched = update.is_some_and(UpdateStatus::is_under_way);
     let digest = update.and_then(|update| update.digest.clone());
     let digest = digest.or_else(|| before.filter(|before| before.image == status.image)?.digest.clone());
     let is_ok = matches!(rollout, Rollout::Finished | Rollout::Applied { .. }) && !is_watched;
@@ -39,7 +39,7 @@ pub(super) fn note(status: &mut ContainerStatus, before: Option<&ContainerStatus
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::versioning_handler::{UpdatePhase, UpdateStatus};
+    use crate::api::versioning_handler::UpdatePhase;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -59,6 +59,7 @@ mod tests {
 
     #[test]
     fn an_image_proves_itself_from_the_end_of_its_rollout_until_the_next_one() {
+        use UpdatePhase::{Failed, Finished, RollingOut};
         let going = Rollout::Progressing { waits_for: "pods".to_owned() };
         let stuck = Rollout::Failed { message: "stuck".to_owned() };
         let mut before = None;
@@ -72,7 +73,6 @@ mod tests {
             assert_eq!(shown(&status), expected, "{image} {phase:?} {rollout:?} {now}");
             before = Some(status);
         };
-        use UpdatePhase::{Failed, Finished, RollingOut};
         check("app:1", None, &going, 1, &[]);
         check("app:1", None, &Rollout::Finished, 2, &["app:1@? 2-…"]);
         check("app:1", None, &going, 3, &["app:1@? 2-…"]);

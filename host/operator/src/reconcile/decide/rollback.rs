@@ -31,6 +31,10 @@ pub(super) fn roll_back(
     complaint: Option<&Complaint>,
 ) {
     let Some(update) = &status.update else { return };
+    if decision.target.plan_of(&container.name).is_none() {
+        // It is to be left alone, from now on.
+        return;
+    }
     let is_wanted = decision.target.rollback == Rollback::OnFailure && decision.mode == Mode::Update;
     match update.phase {
         UpdatePhase::Failed if is_wanted && container.image == update.to && !update.is_restart() => {

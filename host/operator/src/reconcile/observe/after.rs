@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use crate::answer;
 use crate::api::rollout_status::ProvenImage;
 use crate::api::versioning_handler::VersioningHandler;
+use crate::fleet;
 use crate::reconcile::handlers::{HandlerKey, Handlers};
 use crate::reconcile::validate::{HandlerRef, Predecessor, Target};
 
@@ -80,6 +81,15 @@ fn runs(
     let Some(handler) = found else {
         return Err(format!("{}, which spec.after names, does not exist or is not watched", named(predecessor)));
     };
+    if handler.spec.selector.is_some() {
+        return Err(format!(
+            "{} looks after several workloads; let spec.after name one of its members, as \"kubectl get vh -n {} -l {}={}\" lists them",
+            named(predecessor),
+            predecessor.namespace,
+            fleet::LABEL,
+            predecessor.name
+        ));
+    }
     let is_allowed = handler.namespace().as_deref() == Some(&follower.namespace)
         || handler.spec.followers.iter().any(|namespace| namespace == EVERY || *namespace == follower.namespace);
     if !is_allowed {
@@ -146,6 +156,13 @@ mod tests {
             std::slice::from_ref(&staging),
             &[],
             "staging for 13h; the next version is proved at 2026-01-02T01:00:00Z",
+        );
+        let fleet = handler("prod", "staging", &json!({"deployment": null, "selector": {}}), &ran);
+        check(
+            named("1h"),
+            &[fleet],
+            &[],
+            "prod/staging looks after several workloads; let spec.after name one of its members",
         );
         check(named("1h"), &[], &[], "prod/staging, which spec.after names, does not exist or is not watched");
         let two = json!([{"handler": "staging"}, {"handler": "canary"}]);

@@ -42,11 +42,14 @@ enum Severity {
 /// What kubelets report in place of a reason for the wait, as long as all is well.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
+/// The reason of a container that is to be started again after it has ended.
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+
 /// Why a container that waits will not run with this image
 /// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go> and
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/container/sync_result.go>).
 const BROKEN: [&str; 14] = [
-    "CrashLoopBackOff",
+    CRASH_LOOP,
     "CreateContainerConfigError",
     "CreateContainerError",
     "ErrImageNeverPull",
@@ -148,7 +151,9 @@ fn trouble(status: &ContainerStatus, stays: bool) -> Option<(Severity, String)> 
         let severity = if BROKEN.contains(&reason) { Severity::Down } else { Severity::Waiting };
         // Also without an error: a container that is not meant to end waits to be started again when it has.
         let ended = ended(status.last_state.as_ref()).map(|ended| format!("; it ended with {}", exit(ended)));
-        let message = after_colon(waiting.message.as_deref());
+        // Of a crash the kubelet says no more than how long it waits, and at length which container it is.
+        let message = waiting.message.as_deref().filter(|_| reason != CRASH_LOOP);
+        let message = after_colon(message);
         return Some((severity, format!(": {reason}{message}{}", ended.unwrap_or_default())));
     }
     if let Some(ended) = failed(state) {

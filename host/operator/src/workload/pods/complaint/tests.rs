@@ -54,7 +54,7 @@ fn container_that_does_not_run_is_a_crash_of_its_image() {
         "app",
         json!({"state": waiting("CrashLoopBackOff", "back-off 10s restarting failed container"), "restartCount": 3,
             "lastState": ended(137, "OOMKilled")}),
-        "crash of app: pod web-1: container app: CrashLoopBackOff: back-off 10s restarting failed container; it ended with exit code 137 \
+        "crash of app: pod web-1: container app: CrashLoopBackOff; it ended with exit code 137 \
          (OOMKilled)",
     );
     check(
