@@ -397,6 +397,15 @@ fn an_update_that_another_takes_the_place_of_is_not_forgotten() {
 }
 
 #[test]
+fn whoever_wants_what_was_taken_back_keeps_it_even_if_nobody_has_noted_the_rollback() {
+    let mut setup = Setup::plain();
+    setup.fates[tag("1.0.3")] = Fate::Stuck;
+    let killed = Event::Check { death: Some(Death::AfterThePatch), meanwhile: None };
+    let events = [push("1.0.3"), CHECK, Event::GoOn, Event::GoOn, killed, set("1.0.3"), CHECK, CHECK];
+    check(setup, &events, &["app 1.0.3", "<- app 1.0.2"]);
+}
+
+#[test]
 fn what_ends_when_the_next_update_begins_is_not_forgotten() {
     let gone = Some(Meanwhile::Delete(tag("1.0.4")));
     let events = [

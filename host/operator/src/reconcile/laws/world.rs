@@ -480,7 +480,8 @@ impl World {
     /// approval is worth a guard against that, which is the generation in the patch.
     fn is_in_the_gap(&self, container: &str, to: &str) -> bool {
         let written = self.facts.iter().rposition(|fact| matches!(fact, Fact::Written { .. })).unwrap_or(0);
-        let is_it = |fact: &Fact| matches!(fact, Fact::Patched(it) if it.container == container && it.from == to);
+        // A rollback leaves an annotation on the workload.
+        let is_it = |fact: &Fact| matches!(fact, Fact::Patched(it) if it.container == container && it.from == to && !it.is_rollback);
         self.facts[written..].iter().any(is_it)
     }
 
