@@ -40,13 +40,13 @@ fn read(path: &Path) -> String {
 
 /// The text of a page without what stands in fences, and the fences: what they hold, and their word, such as `yaml`.
 fn split(text: &str) -> (String, Vec<(String, String)>) {
-    let (mut prose, mut fences, mut open) = (String::new(), Vec::new(), None);
-    for line in text.lines() {
+    let (mut prose, mut fences, mut open) = (String::new(), Vec::new(), None::<(String, String)>);
+    for line in text.split_inclusive('\n') {
         match (line.trim_start().strip_prefix("```"), open.as_mut()) {
             (Some(word), None) => open = Some((word.trim().to_owned(), String::new())),
             (Some(_), Some(_)) => fences.extend(open.take()),
-            (None, Some((_, held))) => *held += &format!("{line}\n"),
-            (None, None) => prose += &format!("{line}\n"),
+            (None, Some((_, held))) => held.push_str(line),
+            (None, None) => prose.push_str(line),
         }
     }
     assert_eq!(open, None, "a fence is not closed");
