@@ -3,7 +3,7 @@
 //! An operator that is killed after the announcement finds it in the API server and knows what it was doing; one that is killed before
 //! has done nothing. Answers are recorded, and their annotations removed, before the workload is changed; [`crate::answer`] says why.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Context;
@@ -16,6 +16,10 @@ use crate::api::conditions::shorten;
 use crate::api::versioning_handler::{
     ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
 };
+
+/// How long an announcement holds. Deadline and delay count from it, and must not be over before the update is made; but each announcement
+/// is a change of the handler, which is looked at again because of it, and attempts that fail must not follow one another without a pause.
+pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(1);
 
 /// Longest reason for an update that the status keeps, in bytes.
 const LONGEST_REASON: usize = 512;
@@ -64,8 +68,15 @@ pub(super) fn announced(
         }
         let (from, to) = (&update.change.from, &update.change.to);
         let digest = update.change.restart_for.as_ref().map(ToString::to_string);
-        // Also if the same was announced before, by a process that was killed or an attempt that failed: deadline and delay count from
-        // the announcement, and would be over before the update is made.
+        // The same may have been announced before, by a process that was killed or an attempt that failed.
+        let is_same = |known: &UpdateStatus| {
+            let is_announced = known.phase == UpdatePhase::Announced && known.approved_by == update.approved_by;
+            let is_it = known.from == *from && known.to == *to && (from != to || known.digest == digest);
+            is_announced && is_it && now.duration_since(known.started.0) < FRESH
+        };
+        if status.update.as_ref().is_some_and(is_same) {
+            continue;
+        }
         is_new = true;
         let last = status.update.replace(UpdateStatus {
             digest,

@@ -288,6 +288,8 @@ fn choose(
     status.refused = refused::refused(&policy, current, candidates, &ruling.verdicts);
     status.first_seen.clone_from(&tags.first_seen);
 
+    let next_of_age = policy::next_of_age(&policy, current, candidates, &ruling);
+    decision.look_again_at(next_of_age.map(|(_, end)| end));
     let approved = answers::approved_candidate(decision, status, tags, &policy, &ruling);
     let needs_approval = decision.target.plan_of(&container.name).is_some_and(|plan| plan.needs_approval);
     let is_left_to_a_human = needs_approval || decision.mode == Mode::Notify;
@@ -447,7 +449,7 @@ impl Decision {
             let what = Happening::reached(&update, milestone);
             self.news.push(News { container: status.name.clone(), what });
         }
-        self.look_again_at(watch.next_look(&update));
+        self.look_again_at(watch.next_look(&update, self.now));
         status.update = Some(update);
     }
 

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use crate::api::pace::Mode;
 use crate::api::versioning_handler::{UpdatePhase, VersioningHandlerStatus};
 use crate::api::workload::WorkloadKind;
+use crate::reconcile::announce::FRESH;
 use world::{Death, Event, Fact, Fate, Human, Meanwhile, Patched, Setup, TAGS, World, tag_of, version, whole};
 
 /// Longer than all that a handler may wait for.
@@ -191,7 +192,7 @@ fn outside(world: &World) -> Vec<String> {
             Fact::Patched(it) if !it.is_rollback && it.at < patched.at => Some(it.at),
             _ => None,
         });
-        check(earlier.max().is_none_or(|last| whole(last) + setup.delay <= patched.at), "delay");
+        check(earlier.max().is_none_or(|last| whole(last) + setup.delay <= patched.at + FRESH), "delay");
     }
     wrong
 }

@@ -71,11 +71,19 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// How long after all pods were available for the first time they may be unavailable, although none has crashed.
+    fn longest_unstable(self) -> Duration {
+        self.stable_for.saturating_add(self.rollback_timeout)
+    }
+
     /// When `update` has to be looked at again although nothing happens.
-    pub fn next_look(self, update: &UpdateStatus) -> Option<Timestamp> {
+    pub fn next_look(self, update: &UpdateStatus, now: Timestamp) -> Option<Timestamp> {
         let end = |since: &Time, time: Duration| since.0.checked_add(time).ok();
         match update.phase {
-            UpdatePhase::RollingOut => end(update.available_since.as_ref()?, self.stable_for),
+            UpdatePhase::RollingOut => {
+                let since = update.available_since.as_ref()?;
+                end(since, self.stable_for).filter(|end| *end > now).or_else(|| end(since, self.longest_unstable()))
+            }
             UpdatePhase::RollingBack => end(&update.rollback.as_ref()?.started, self.rollback_timeout),
             UpdatePhase::Announced
             | UpdatePhase::Finished
@@ -161,6 +169,11 @@ fn go_on(update: &UpdateStatus, seen: Seen<'_>, watch: Watch, now: Timestamp) ->
             }
             let available_since = Some(Time(since));
             (UpdateStatus { phase: UpdatePhase::RollingOut, available_since, ..update.clone() }, began)
+        }
+        Rollout::Progressing { waits_for }
+            if update.available_since.as_ref().is_some_and(|it| has_passed(it.0, watch.longest_unstable(), now)) =>
+        {
+            failed(update, format!("it was finished, but did not stay so: it waits for {waits_for}"), now)
         }
         Rollout::Progressing { .. } => (UpdateStatus { phase: UpdatePhase::RollingOut, ..update.clone() }, began),
     }
@@ -384,6 +397,10 @@ mod tests {
         // Crashes before all pods were available are for the rollout's own deadline.
         check(None, &going, Some(&crash), RollingOut);
         check(Some(190), &going, Some(&unready), RollingOut);
+        // Half a minute to stay available, and a minute's patience with those that are not.
+        check(Some(111), &going, None, RollingOut);
+        let lost = check(Some(110), &going, None, Failed);
+        assert_eq!(lost.failure.as_deref(), Some("it was finished, but did not stay so: it waits for 1 of 2 pods"));
         let crashed = check(Some(190), &going, Some(&crash), Failed);
         assert_eq!(crashed.failure.as_deref(), Some("it was finished, but did not stay so: exit code 137"));
         // A container that crashed and came back has crashed.

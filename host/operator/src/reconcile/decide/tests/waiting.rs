@@ -110,7 +110,9 @@ fn what_should_have_ended_by_now_is_looked_at_when_something_happens_and_not_at_
     };
     let stable = |since: i64| json!({"availableSince": at(since)});
     check(update("1.0.0", "1.0.1", "RollingOut"), stable(980), "app:1.0.1", 10);
-    check(update("1.0.0", "1.0.1", "RollingOut"), stable(950), "app:1.0.1", 600);
+    // It should be stable by now, and there is patience for ten minutes more.
+    check(update("1.0.0", "1.0.1", "RollingOut"), stable(950), "app:1.0.1", 580);
+    check(update("1.0.0", "1.0.1", "RollingOut"), stable(360), "app:1.0.1", 600);
     // A rollback that the API server refuses.
     let back = |since: i64| json!({"rollback": {"started": at(since)}});
     check(update("1.0.0", "1.0.1", "RollingBack"), back(900), "app:1.0.1", 500);
