@@ -194,7 +194,7 @@ pub struct VersioningHandlerSpec {
     pub tags: Option<TagOptions>,
 
     /// Exceptions for single containers. A container that is not listed here is handled as the rest of the spec says, and an init container
-    /// that is not is left alone.
+    /// or a volume with an image that is not is left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub containers: Vec<ContainerOptions>,
@@ -354,7 +354,8 @@ impl Precision {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision) || has(self.approval) || has(self.hold)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
-    /// Name of the container in the pod template. Init containers are looked after only if they are named here.
+    /// Name of the container in the pod template, or of a volume with an image. Init containers and volumes are looked after only if they
+    /// are named here; a volume with the name of a container cannot be.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// Leaves this container alone.

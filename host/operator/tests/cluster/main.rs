@@ -56,6 +56,8 @@ mod secrecy;
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
 mod validation;
+/// Volumes whose content is an image.
+mod volumes;
 /// Webhooks: what is posted, and how it is signed.
 mod webhook;
 /// Deployments that come and go.
