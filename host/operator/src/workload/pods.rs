@@ -35,8 +35,8 @@ impl Workloads {
         Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
 
-    /// Deletes the pods of a StatefulSet that are not ready and still have one of `images`, each given with the name of its container, after
-    /// that was set back to another one. Returns how many.
+    /// Deletes the pods of a StatefulSet that are not ready and still have one of `images`, each given with the name of its container or
+    /// volume, after that was set back to another one. Returns how many.
     ///
     /// A StatefulSet replaces its pods one after the other, and waits for ever for one that never becomes ready, even if it has another
     /// template by now: somebody has to delete it

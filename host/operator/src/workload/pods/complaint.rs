@@ -65,8 +65,8 @@ const BROKEN: [&str; 14] = [
 /// What a kubelet says of a container that it has lost sight of, with an exit code that it has made up.
 const LOST: &str = "ContainerStatusUnknown";
 
-/// What is the matter with those of `pods` that have one of `images`, each given with the name of its container or volume: the worst of all,
-/// and of several the one of the first pod by name. None if all is well, or nothing is known yet.
+/// What is the matter with those of `pods` that have one of `images`, each given with the name of its container or volume: the worst of
+/// all, and of several the one of the first pod by name. None if all is well, or nothing is known yet.
 ///
 /// Only the spec of a pod tells that it has an image. Pods from before a restart have it, too: leave those out beforehand.
 pub fn complaint(pods: &[Pod], images: &[(&str, &str)]) -> Option<Complaint> {
