@@ -107,7 +107,13 @@ fn is_moved(container: &ContainerStatus, tag: &str) -> bool {
 fn may_be_answered(container: &ContainerStatus, choice: &Choice) -> bool {
     let tag = &choice.tag;
     let may_be_approved = || is_held(container, tag) || is_moved(container, tag);
-    is_offered(container, tag) || choice.answer == Answer::Approve && may_be_approved()
+    let may_be_decided = matches!(choice.answer, Answer::Approve | Answer::Skip) && is_waiting(container, tag);
+    is_offered(container, tag) || may_be_decided || choice.answer == Answer::Approve && may_be_approved()
+}
+
+/// Whether it would be applied by itself, but for the time.
+fn is_waiting(container: &ContainerStatus, tag: &str) -> bool {
+    container.waits.as_ref().is_some_and(|waits| waits.tag == tag)
 }
 
 /// Why an approval would come to nothing. That a tag was pushed again can be accepted whoever changes the workload.

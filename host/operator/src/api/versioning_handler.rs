@@ -66,6 +66,13 @@ pub type Settings = BTreeMap<String, serde_json::Value>;
         priority = 1
     ),
     printcolumn(
+        name = "Details",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"UpToDate\")].message",
+        description = "What is offered, what waits and until when, what is held and why",
+        priority = 1
+    ),
+    printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
@@ -195,7 +202,7 @@ pub struct VersioningHandlerSpec {
     pub tags: Option<TagOptions>,
 
     /// Exceptions for single containers. A container that is not listed here is handled as the rest of the spec says, and an init container
-    /// that is not is left alone.
+    /// or a volume with an image that is not is left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub containers: Vec<ContainerOptions>,
@@ -250,7 +257,7 @@ pub struct RegistryOptions {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutOptions {
     /// Time after which an update that not all pods run counts as failed, such as `5m`; from 1s to 24h. StatefulSets and DaemonSets have 10m
-    /// by default. Deployments have `progressDeadlineSeconds`, and without this only that. The next Job of a CronJob is not waited for.
+    /// by default. Deployments have `progressDeadlineSeconds`, and without this only that. Of a CronJob the next Job is waited for, however long that takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("timeout must be a duration between 1s and 24h, such as 5m"))]
     #[schemars(length(min = 2, max = 32))]
@@ -364,7 +371,8 @@ impl Precision {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.frontier) || has(self.containerregistry) || has(self.registry) || has(self.versionParser) || has(self.latest) || has(self.tags) || has(self.precision) || has(self.approval) || has(self.hold)))").message("a container that is ignored has no other options: remove ignore, or the others"))]
 pub struct ContainerOptions {
-    /// Name of the container in the pod template. Init containers are looked after only if they are named here.
+    /// Name of the container in the pod template, or of a volume with an image. Init containers and volumes are looked after only if they
+    /// are named here; a volume with the name of a container cannot be.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// Leaves this container alone.
@@ -409,7 +417,8 @@ pub struct VersioningHandlerStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `RegistryReachable`, `UpToDate`, `RolloutHealthy`, and, where somebody is told of what happens, `Notified`.
+    /// `Ready`, `RegistryReachable`, `UpToDate`, `RolloutHealthy`; where somebody is told of what happens, `Notified`; where Argo CD, Flux or
+    /// Helm sets the images, too, `OwnedElsewhere`; where a version was pushed again, `TagMoved`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -166,14 +166,15 @@ const HELP: &str = r#"Exit codes:
   2  with --exit-code only: all was checked, and something is newer, even if it has been written
 
 What is recognised in files:
-  The containers and init containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets,
-  Jobs and CronJobs, in Lists and in several documents, too, as YAML or JSON. Not: kustomizations,
-  Helm charts and their values. Templates that are no YAML are told, and passed over.
+  The containers, init containers and volumes with an image of Pods, Deployments, StatefulSets,
+  DaemonSets, ReplicaSets, Jobs and CronJobs, in Lists and in several documents, too, as YAML or
+  JSON. Not: kustomizations, Helm charts and their values. Templates that are no YAML are told, and
+  passed over.
 
   VersioningHandlers beside them: a workload that one names is judged by its spec, as in the
   cluster, with plugins of those names from --plugins and the logins below; which platforms count
-  is still said by --platform. One that several name fails. Its init containers are left alone
-  unless spec.containers names them. All else is judged by the flags.
+  is still said by --platform. One that several name fails. Its init containers and volumes are left
+  alone unless spec.containers names them. All else is judged by the flags.
 
   An image that is written as an alias or a block scalar, or inside of something with an anchor,
   is told, and written only where nothing else would change with it.

@@ -48,7 +48,7 @@ fn looks_after(spec: &VersioningHandlerSpec, list: List, container: &str) -> boo
     match (spec.containers.iter().find(|exception| exception.name == container), list) {
         (Some(exception), _) => !exception.ignore,
         (None, List::Containers) => true,
-        (None, List::InitContainers) => false,
+        (None, List::InitContainers | List::Volumes) => false,
     }
 }
 

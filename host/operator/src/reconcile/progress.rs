@@ -153,7 +153,7 @@ fn go_on(update: &UpdateStatus, seen: Seen<'_>, watch: Watch, now: Timestamp) ->
         }
         Rollout::Failed { message } => {
             let says = seen.complaint.map(|complaint| format!("; {}", complaint.text)).unwrap_or_default();
-            failed(update, format!("{message}{says}"), now)
+            failed(update, format!("{}{says}", message.trim_end_matches('.')), now)
         }
         Rollout::Finished if watch.stable_for.is_zero() || update.phase == UpdatePhase::Failed => {
             ended(update, UpdatePhase::Finished, Milestone::Finished, now)

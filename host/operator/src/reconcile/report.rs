@@ -353,12 +353,14 @@ fn offers(decision: &Decision) -> Option<(&'static str, String)> {
     let offered: Vec<(&ContainerStatus, &str)> = offered.collect();
     let waits = |container: &ContainerStatus| container.decision == AWAITING_APPROVAL;
     // What is offered of a tag that moved has its digest.
+    let beyond = match decision.mode {
+        Mode::Update | Mode::Preview => "left of the frontier, and therefore for a human to decide",
+        // On whichever side of the frontier.
+        Mode::Notify => "newer, and not applied here",
+    };
     let kinds = [
         ("waits for approval", offered.iter().filter(|(container, _)| waits(container)).collect::<Vec<_>>()),
-        (
-            "left of the frontier, and therefore for a human to decide",
-            offered.iter().filter(|(container, tag)| !waits(container) && !tag.contains('@')).collect(),
-        ),
+        (beyond, offered.iter().filter(|(container, tag)| !waits(container) && !tag.contains('@')).collect()),
         (
             "moved, and therefore for a human to decide",
             offered.iter().filter(|(container, tag)| !waits(container) && tag.contains('@')).collect(),

@@ -110,11 +110,12 @@ pub fn validate(handler: &VersioningHandler, config: &Config) -> Result<Target, 
 }
 
 impl Target {
-    /// Whether the container is any business of the handler's, which it may still leave alone: an init container is only if it is named.
+    /// Whether the container is any business of the handler's, which it may still leave alone: an init container or a volume is only if it is
+    /// named.
     pub fn is_meant(&self, list: List, container: &str) -> bool {
         match list {
             List::Containers => true,
-            List::InitContainers => self.exceptions.contains_key(container),
+            List::InitContainers | List::Volumes => self.exceptions.contains_key(container),
         }
     }
 

@@ -1,4 +1,7 @@
 //! The containers of a pod template, as far as images go. Pure.
+//!
+//! A volume whose content is an image (<https://kubernetes.io/docs/concepts/storage/volumes/#image>) is a container here, too: it has a
+//! name, an image, and rules for pulling it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +10,7 @@ use k8supdater_core::policy::moving::PullPolicy;
 
 use super::{Workload, restart, rolled_back};
 
-/// Which of a pod's lists a container is in.
+/// Which of a pod's lists a container or a volume is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum List {
     /// Those that make up the pod.
@@ -15,6 +18,8 @@ pub enum List {
     Containers,
     /// Those that have to end, or to be ready, before the others start.
     InitContainers,
+    /// Volumes, some of which are images.
+    Volumes,
 }
 
 impl List {
@@ -23,6 +28,15 @@ impl List {
         match self {
             Self::Containers => "containers",
             Self::InitContainers => "initContainers",
+            Self::Volumes => "volumes",
+        }
+    }
+
+    /// The way from an entry of the list to its image.
+    pub const fn image(self) -> &'static [&'static str] {
+        match self {
+            Self::Containers | Self::InitContainers => &["image"],
+            Self::Volumes => &["image", "reference"],
         }
     }
 }
@@ -34,7 +48,7 @@ pub struct Container {
     pub list: List,
     /// Place in that list, from 0.
     pub index: usize,
-    /// Its name, unique in the pod.
+    /// Its name, unique among those that are looked at.
     pub name: String,
     /// Its image as written; empty if there is none.
     pub image: String,
@@ -56,10 +70,22 @@ pub struct PullSecrets {
     pub service_account: String,
 }
 
-/// The containers of `workload` in the order of the pod template, init containers last.
+/// The containers of `workload` in the order of the pod template, then its init containers, then volumes with an image.
+///
+/// What is known of a container is known by its name, which no two containers of a pod share. A volume may have the name of a container:
+/// that one is left out.
 pub fn containers(workload: &Workload) -> Vec<Container> {
     let (restarts, rollbacks) = (restart::restarts(workload), rolled_back::rollbacks(workload));
     let pod = workload.pod();
+    let found = |list, index, name: &str, image: Option<&String>, pull_policy: Option<&String>| Container {
+        list,
+        index,
+        name: name.to_owned(),
+        image: image.cloned().unwrap_or_default(),
+        pull_policy: self::pull_policy(pull_policy.map(String::as_str)),
+        restarted_for: restarts.get(name).cloned(),
+        rolled_back: rollbacks.get(name).copied(),
+    };
     let lists = [
         (List::Containers, pod.map(|pod| pod.containers.as_slice())),
         (List::InitContainers, pod.and_then(|pod| pod.init_containers.as_deref())),
@@ -67,17 +93,17 @@ pub fn containers(workload: &Workload) -> Vec<Container> {
     let containers = lists.into_iter().flat_map(|(list, containers)| {
         containers.unwrap_or_default().iter().enumerate().map(move |(index, container)| (list, index, container))
     });
-    containers
-        .map(|(list, index, container)| Container {
-            list,
-            index,
-            name: container.name.clone(),
-            image: container.image.clone().unwrap_or_default(),
-            pull_policy: pull_policy(container.image_pull_policy.as_deref()),
-            restarted_for: restarts.get(&container.name).cloned(),
-            rolled_back: rollbacks.get(&container.name).copied(),
-        })
-        .collect()
+    let mut all: Vec<Container> = containers
+        .map(|(list, index, it)| found(list, index, &it.name, it.image.as_ref(), it.image_pull_policy.as_ref()))
+        .collect();
+    let volumes = pod.and_then(|pod| pod.volumes.as_deref()).unwrap_or_default();
+    let volumes = volumes.iter().enumerate().filter_map(|(index, volume)| {
+        let image = volume.image.as_ref().filter(|_| all.iter().all(|container| container.name != volume.name))?;
+        Some(found(List::Volumes, index, &volume.name, image.reference.as_ref(), image.pull_policy.as_ref()))
+    });
+    let volumes: Vec<Container> = volumes.collect();
+    all.extend(volumes);
+    all
 }
 
 /// The pull secrets of `workload`.
@@ -103,5 +129,55 @@ fn pull_policy(policy: Option<&str>) -> PullPolicy {
         Some("Always") => PullPolicy::Always,
         Some("Never") => PullPolicy::Never,
         _ => PullPolicy::IfNotPresent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::apps::v1::Deployment;
+    use serde_json::json;
+
+    use super::super::{Object, strip};
+    use super::*;
+
+    #[test]
+    fn every_image_is_found_where_it_is_unless_a_container_has_the_name_of_its_volume() {
+        let pod = json!({
+            "containers": [{"name": "app", "image": "a:1", "imagePullPolicy": "Always"}, {"name": "side"}],
+            "initContainers": [{"name": "init", "image": "i:1"}],
+            "volumes": [
+                {"name": "scratch", "emptyDir": {}},
+                {"name": "model", "image": {"reference": "m:1", "pullPolicy": "Never"}},
+                {"name": "app", "image": {"reference": "x:1"}},
+                {"name": "init", "image": {"reference": "x:1"}},
+                {"name": "blank", "image": {}},
+            ],
+        });
+        let annotations = json!({"k8supdater.dev/rolled-back": "app=1,model=2"});
+        let object =
+            json!({"metadata": {"annotations": annotations}, "spec": {"selector": {}, "template": {"spec": pod}}});
+        let mut object: Deployment = serde_json::from_value(object).unwrap();
+        let found = |object: &Deployment| -> Vec<String> {
+            let all = containers(&Deployment::into_workload(Arc::new(object.clone())));
+            let line = |it: Container| {
+                let Container { list, index, name, image, pull_policy, rolled_back, .. } = it;
+                let rolled_back = rolled_back.map(|seconds| seconds.to_string()).unwrap_or_default();
+                format!("{} {index} {name} {image} {pull_policy:?} {rolled_back}", list.field())
+            };
+            all.into_iter().map(line).collect()
+        };
+        let expected = [
+            "containers 0 app a:1 Always 1",
+            "containers 1 side  IfNotPresent ",
+            "initContainers 0 init i:1 IfNotPresent ",
+            "volumes 1 model m:1 Never 2",
+            "volumes 4 blank  IfNotPresent ",
+        ];
+        assert_eq!(found(&object), expected);
+        // What the watch keeps is enough, and in the same places.
+        strip(&mut object);
+        assert_eq!(found(&object), expected);
     }
 }

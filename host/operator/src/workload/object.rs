@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobStatus};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Resource;
 use kube::api::ObjectMeta;
@@ -197,6 +197,7 @@ pub fn strip(object: &mut impl Object) {
     *pod = PodSpec {
         init_containers: init_containers.map(|containers| containers.into_iter().map(stripped).collect()),
         containers: containers.into_iter().map(stripped).collect(),
+        volumes: pod.volumes.take().and_then(stripped_volumes),
         image_pull_secrets: pod.image_pull_secrets.take(),
         service_account_name: pod.service_account_name.take(),
         node_selector: pod.node_selector.take(),
@@ -211,6 +212,13 @@ fn stripped(container: Container) -> Container {
         image_pull_policy: container.image_pull_policy,
         ..Container::default()
     }
+}
+
+/// None if none of them is an image; else as many as before, so that each is where it was.
+fn stripped_volumes(volumes: Vec<Volume>) -> Option<Vec<Volume>> {
+    let has_images = volumes.iter().any(|volume| volume.image.is_some());
+    let stripped = |volume: Volume| Volume { name: volume.name, image: volume.image, ..Volume::default() };
+    has_images.then(|| volumes.into_iter().map(stripped).collect())
 }
 
 #[cfg(test)]
@@ -243,5 +251,20 @@ mod tests {
         let mut object: CronJob = serde_json::from_value(json!({"spec": spec, "status": status})).unwrap();
         strip(&mut object);
         assert_eq!(serde_json::to_value(object.status).unwrap(), times);
+    }
+
+    #[test]
+    fn volumes_are_kept_only_where_one_is_an_image() {
+        let kept = |volumes: serde_json::Value| {
+            let template = json!({"spec": {"containers": [], "volumes": volumes}});
+            let object = json!({"spec": {"selector": {}, "template": template}});
+            let mut object: DaemonSet = serde_json::from_value(object).unwrap();
+            strip(&mut object);
+            serde_json::to_value(object.spec.unwrap().template.spec.unwrap().volumes).unwrap()
+        };
+        let (scratch, image) = (json!({"name": "scratch", "emptyDir": {}}), json!({"reference": "m:1"}));
+        assert_eq!(kept(json!([scratch])), json!(null));
+        let model = json!({"name": "model", "image": image});
+        assert_eq!(kept(json!([scratch, model])), json!([{"name": "scratch"}, model]));
     }
 }

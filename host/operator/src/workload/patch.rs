@@ -73,16 +73,14 @@ impl Template {
 
 /// The patch for `changes`: all tests first, images before names, then the replacements, then the annotations.
 pub(crate) fn patch(kind: WorkloadKind, changes: &[Change], template: &Template, now: Timestamp) -> Patch {
-    let path = |change: &Change, field: &str| {
-        in_template(kind, &["spec", change.list.field(), &change.index.to_string(), field])
+    let path = |change: &Change, field: &[&str]| {
+        in_template(kind, &[&["spec", change.list.field(), &change.index.to_string()], field].concat())
     };
-    let images = changes.iter().map(|change| test(path(change, "image"), change.from.as_str().into()));
-    let names = changes.iter().map(|change| test(path(change, "name"), change.container.as_str().into()));
+    let image = |change: &Change| path(change, change.list.image());
+    let images = changes.iter().map(|change| test(image(change), change.from.as_str().into()));
+    let names = changes.iter().map(|change| test(path(change, &["name"]), change.container.as_str().into()));
     let replacements = changes.iter().filter(|change| change.restart_for.is_none()).map(|change| {
-        PatchOperation::Replace(ReplaceOperation {
-            path: path(change, "image"),
-            value: Value::from(change.to.as_str()),
-        })
+        PatchOperation::Replace(ReplaceOperation { path: image(change), value: Value::from(change.to.as_str()) })
     });
     let mut operations: Vec<PatchOperation> = images.chain(names).collect();
     let restarted = changes.iter().filter_map(|change| Some((change.container.clone(), change.restart_for.clone()?)));
@@ -243,6 +241,26 @@ mod tests {
                 {"op": "test", "path": at("image"), "value": "app:1"},
                 {"op": "test", "path": at("name"), "value": "migrate"},
                 {"op": "replace", "path": at("image"), "value": "app:2"},
+            ])
+        );
+    }
+
+    #[test]
+    fn image_of_a_volume_is_its_reference() {
+        let volume = Change { list: List::Volumes, ..change(2, "model", "m:1", "m:2") };
+        let at = |field: &str| format!("/spec/template/spec/volumes/2/{field}");
+        assert_eq!(
+            serde_json::to_value(patch(
+                WorkloadKind::Deployment,
+                &[volume],
+                &Template::default(),
+                Timestamp::UNIX_EPOCH
+            ))
+            .unwrap(),
+            json!([
+                {"op": "test", "path": at("image/reference"), "value": "m:1"},
+                {"op": "test", "path": at("name"), "value": "model"},
+                {"op": "replace", "path": at("image/reference"), "value": "m:2"},
             ])
         );
     }

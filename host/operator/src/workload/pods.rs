@@ -35,8 +35,8 @@ impl Workloads {
         Ok(pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
     }
 
-    /// Deletes the pods of a StatefulSet that are not ready and still have one of `images`, each given with the name of its container, after
-    /// that was set back to another one. Returns how many.
+    /// Deletes the pods of a StatefulSet that are not ready and still have one of `images`, each given with the name of its container or
+    /// volume, after that was set back to another one. Returns how many.
     ///
     /// A StatefulSet replaces its pods one after the other, and waits for ever for one that never becomes ready, even if it has another
     /// template by now: somebody has to delete it
@@ -80,14 +80,21 @@ fn stuck<'a>(pods: &'a [Pod], uid: &str, images: &[(&str, &str)]) -> impl Iterat
 }
 
 /// What `pods` run in `container`, each image once. Pods that do not tell are left out. Pure.
+///
+/// Of an image that is a volume most clusters tell nothing: its digest is in the status only with the feature gate `ImageVolumeWithDigest`
+/// (<https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/5365-image-volume-digest>).
 pub fn running(pods: &[Pod], container: &str) -> Vec<RunningImage> {
     let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()).flat_map(|status| {
         [&status.container_statuses, &status.init_container_statuses].into_iter().flatten().flatten()
     });
+    let image_ids = statuses.flat_map(|status| {
+        let own = (status.name == container).then_some(status.image_id.as_str());
+        let mounts = status.volume_mounts.iter().flatten().filter(|mount| mount.name == container);
+        let mounted = mounts.filter_map(|mount| mount.volume_status.as_ref()?.image.as_ref());
+        own.into_iter().chain(mounted.map(|image| image.image_ref.as_str()))
+    });
     let mut images: Vec<RunningImage> = Vec::new();
-    for image in
-        statuses.filter(|status| status.name == container).filter_map(|status| RunningImage::parse(&status.image_id))
-    {
+    for image in image_ids.filter_map(RunningImage::parse) {
         if !images.contains(&image) {
             images.push(image);
         }
@@ -154,5 +161,21 @@ mod tests {
         check(("1", false), "a:2", "False", false);
         let unborn: Pod = serde_json::from_value(json!({"metadata": {"name": "db-0"}})).unwrap();
         assert_eq!(stuck(&[unborn], "1", &[("app", "a:2")]).count(), 0);
+    }
+
+    #[test]
+    fn image_that_is_a_volume_is_named_where_the_pod_tells_it() {
+        let digest = format!("sha256:{}", "1".repeat(64));
+        let mount =
+            |name: &str, image: serde_json::Value| json!({"name": name, "mountPath": "/x", "volumeStatus": image});
+        let pod = |mounts: serde_json::Value| -> Pod {
+            let status = json!({"name": "app", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                "volumeMounts": mounts});
+            serde_json::from_value(json!({"status": {"containerStatuses": [status]}})).unwrap()
+        };
+        let image = json!({"image": {"imageRef": format!("r.example/m@{digest}")}});
+        let told = pod(json!([mount("other", image.clone()), mount("model", image)]));
+        assert_eq!(running(&[told], "model"), [RunningImage { digest: digest.parse().unwrap() }]);
+        assert_eq!(running(&[pod(json!([mount("model", json!({}))])), pod(json!(null))], "model"), []);
     }
 }

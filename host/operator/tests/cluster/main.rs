@@ -70,6 +70,8 @@ mod taken_back;
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.
 mod validation;
+/// Volumes whose content is an image.
+mod volumes;
 /// Webhooks: what is posted, and how it is signed.
 mod webhook;
 /// Deployments that come and go.

@@ -132,8 +132,17 @@ fn approval(now: &VersioningHandler, Awaited { choice, last_update }: &Awaited) 
             Stage::Ended(format!("the rollout failed{}", why.map(|why| format!(": {why}")).unwrap_or_default()))
         }
         Some(UpdatePhase::Overtaken) => Stage::Ended("somebody else has changed the container meanwhile".to_owned()),
+        Some(UpdatePhase::Announced) | None if container.is_some_and(|container| is_accepted(container, choice)) => {
+            Stage::Finished("it is accepted; pods run it when they pull it next".to_owned())
+        }
         Some(UpdatePhase::Announced) | None => unheard(now, "applied"),
     }
+}
+
+/// Whether it is a version that was pushed again, and that this is known to be in order.
+fn is_accepted(container: &ContainerStatus, choice: &Choice) -> bool {
+    let digest = choice.tag.split_once('@').map(|(_, digest)| digest);
+    digest.is_some() && container.moved_to.is_none() && container.digest.as_deref() == digest
 }
 
 fn rollback(now: &VersioningHandler, choice: &Choice) -> Stage {

@@ -11,6 +11,7 @@ use crate::api::workload::WorkloadRef;
 use crate::config::Config;
 use crate::failure::chain;
 use crate::reconcile::validate::{self, Target, validate};
+use crate::workload::containers::List;
 
 /// Signs of a template in a text that should be an image.
 const TEMPLATE_SIGNS: [&str; 3] = ["{{", "${", "$("];
@@ -203,7 +204,8 @@ impl Handler {
             return Err(Finding::Ignored(format!("VersioningHandler {name} is suspended")));
         }
         if !target.is_meant(image.list, &image.container) {
-            return Err(Finding::Ignored(format!("VersioningHandler {name} does not name this init container")));
+            let what = if image.list == List::Volumes { "volume" } else { "init container" };
+            return Err(Finding::Ignored(format!("VersioningHandler {name} does not name this {what}")));
         }
         let Some(plan) = target.plan_of(&image.container) else {
             return Err(Finding::Ignored(format!("VersioningHandler {name} ignores this container")));
@@ -300,13 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn init_containers_are_ruled_over_only_if_they_are_named() {
+    fn init_containers_and_volumes_are_ruled_over_only_if_they_are_named() {
         let web = deployment("{name: web}", "[{name: a, image: x:1}], initContainers: [{name: i, image: y:1}]");
         let unnamed = "i: VersioningHandler h does not name this init container";
         check(&format!("{web}{}", handler("{name: h}", ", frontier: 2")), &[unnamed, "a: gitlab 2"]);
         let named = handler("{name: h}", ", frontier: 2, containers: [{name: i, frontier: 3}]");
         check(&format!("{web}{named}"), &["i: gitlab 3", "a: gitlab 2"]);
         check(&web, &["i: oci 7", "a: oci 7"]);
+        let volumes = "[{name: a, image: x:1}], volumes: [{name: v, image: {reference: y:1}}]";
+        let web = deployment("{name: web}", volumes);
+        let unnamed = "v: VersioningHandler h does not name this volume";
+        check(&format!("{web}{}", handler("{name: h}", ", frontier: 2")), &["a: gitlab 2", unnamed]);
+        let named = handler("{name: h}", ", frontier: 2, containers: [{name: v, frontier: 3}]");
+        check(&format!("{web}{named}"), &["a: gitlab 2", "v: gitlab 3"]);
     }
 
     #[test]

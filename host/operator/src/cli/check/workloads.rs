@@ -29,14 +29,14 @@ pub(super) struct Workload {
     pub namespace: Option<String>,
     /// Empty if the file does not say.
     pub name: String,
-    /// Those with an image, init containers first.
+    /// Those with an image, init containers first, and last volumes of which no container has the name.
     pub containers: Vec<ContainerImage>,
 }
 
-/// The image of one container.
+/// The image of one container, or of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ContainerImage {
-    /// Name of the container.
+    /// Name of the container or volume.
     pub container: String,
     /// Which of the pod's lists it is in.
     pub list: List,
@@ -146,12 +146,14 @@ impl Source<'_> {
         let group = if group == "extensions" { "apps" } else { group };
         let known = KINDS.iter().find(|(name, home, _)| (*name, *home) == (kind, group));
         let Some((_, _, way)) = known else { return Ok(()) };
-        let mut containers = Vec::new();
+        let mut containers: Vec<ContainerImage> = Vec::new();
         if let Some(pod) = self.document.walk(object, way)? {
-            for list in [List::InitContainers, List::Containers] {
+            for list in [List::InitContainers, List::Containers, List::Volumes] {
                 if let Some(items) = self.document.get(pod, list.field())? {
                     for container in self.document.items(items) {
-                        containers.extend(self.container(container, list)?);
+                        let found = self.container(container, list)?;
+                        let is_known = |name: &str| containers.iter().any(|known| known.container == name);
+                        containers.extend(found.filter(|it| list != List::Volumes || !is_known(&it.container)));
                     }
                 }
             }
@@ -168,7 +170,7 @@ impl Source<'_> {
 
     /// The image of a container; none if it has none, as in patches.
     fn container(&self, container: Found<'_>, list: List) -> Result<Option<ContainerImage>, YamlError> {
-        let Some(found) = self.document.get(container, "image")? else { return Ok(None) };
+        let Some(found) = self.document.walk(container, list.image())? else { return Ok(None) };
         let name = self.document.text(container, &["name"])?.unwrap_or_default().to_owned();
         let line = found.alias.unwrap_or(found.node).line;
         let (image, spot) = match &found.node.value {
@@ -261,6 +263,16 @@ mod tests {
         check("Deployment", "extensions/v1beta1", &["template", "spec"]);
         check("Job", "batch/v1", &["template", "spec"]);
         check("CronJob", "batch/v1", &["jobTemplate", "spec", "template", "spec"]);
+    }
+
+    #[test]
+    fn volumes_with_an_image_are_found_unless_a_container_has_their_name() {
+        let volumes = "{name: c, image: {reference: x:1}}, {name: d, emptyDir: {}}, {name: v, image: {reference: v:1}}";
+        let pod = format!("containers: [{{name: c, image: a:1}}], volumes: [{volumes}]");
+        check(
+            &format!("kind: Pod\napiVersion: v1\nspec: {{{pod}}}\n"),
+            &["Pod/ c a:1 scalar 3", "Pod/ v v:1 scalar 3"],
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Complaint {
     /// Whether the image does not run: it cannot be pulled or started, or what it starts ends with an error. A pod that has no node yet or
     /// is merely not ready may still come right by itself.
     pub is_crash: bool,
-    /// The container whose image is at fault, one of those that were asked about; none if that cannot be told.
+    /// The container, or the volume, whose image is at fault, one of those that were asked about; none if that cannot be told.
     pub container: Option<String>,
     /// One line for people, at most 512 bytes, which names the pod. What a container has written before it ended is left out: that is a
     /// piece of its log, and may hold what is not meant for everybody who is told of an update.
@@ -68,8 +68,8 @@ const BROKEN: [&str; 14] = [
 /// What a kubelet says of a container that it has lost sight of, with an exit code that it has made up.
 const LOST: &str = "ContainerStatusUnknown";
 
-/// What is the matter with those of `pods` that have one of `images`, each given with the name of its container: the worst of all, and of
-/// several the one of the first pod by name. None if all is well, or nothing is known yet.
+/// What is the matter with those of `pods` that have one of `images`, each given with the name of its container or volume: the worst of
+/// all, and of several the one of the first pod by name. None if all is well, or nothing is known yet.
 ///
 /// Only the spec of a pod tells that it has an image. Pods from before a restart have it, too: leave those out beforehand.
 pub fn complaint(pods: &[Pod], images: &[(&str, &str)]) -> Option<Complaint> {
@@ -120,21 +120,45 @@ fn about(pod: &Pod, images: &[(&str, &str)]) -> Vec<(Severity, Complaint)> {
     let troubles = containers.chain(init_containers).filter_map(|(status, stays)| {
         let (severity, what) = trouble(status, stays)?;
         let text = shorten(one_line(&format!("pod {name}: container {}{what}", status.name)), LONGEST);
-        let is_new = new.contains(&status.name.as_str());
+        let container = at_fault(spec, status, &new).map(str::to_owned);
         let severity = match severity {
-            Severity::Down | Severity::Restarted if !is_new => Severity::OtherDown,
+            Severity::Down | Severity::Restarted if container.is_none() => Severity::OtherDown,
             severity => severity,
         };
         let is_crash = matches!(severity, Severity::Down | Severity::Restarted);
-        let container = is_new.then(|| status.name.clone());
         Some((severity, Complaint { is_crash, container, text }))
     });
     troubles.collect()
 }
 
-/// Whether a pod has that image in that container.
+/// Which of the `new` images a container is in trouble for: its own, or else that of a volume which it mounts. A kubelet that cannot pull a
+/// volume's image says so of the container, with the image.
+fn at_fault<'a>(pod: &PodSpec, status: &ContainerStatus, new: &[&'a str]) -> Option<&'a str> {
+    let mounts: Vec<&str> = container(pod, &status.name)
+        .and_then(|container| container.volume_mounts.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .map(|mount| mount.name.as_str())
+        .collect();
+    let mut mounted = new.iter().copied().filter(|name| container(pod, name).is_none() && mounts.contains(name));
+    let message =
+        status.state.as_ref().and_then(|state| state.waiting.as_ref()?.message.as_deref()).unwrap_or_default();
+    let is_named = |name: &&str| volume_image(pod, name).is_some_and(|image| message.contains(image));
+    let named = mounted.clone().find(is_named);
+    named.or_else(|| new.iter().copied().find(|name| *name == status.name)).or_else(|| mounted.next())
+}
+
+/// Whether a pod has that image in the container of that name, or, if there is none, in the volume.
 pub(in crate::workload) fn has_image(pod: &PodSpec, name: &str, image: &str) -> bool {
-    container(pod, name).is_some_and(|container| container.image.as_deref() == Some(image))
+    let found = match container(pod, name) {
+        Some(container) => container.image.as_deref(),
+        None => volume_image(pod, name),
+    };
+    found == Some(image)
+}
+
+fn volume_image<'a>(pod: &'a PodSpec, name: &str) -> Option<&'a str> {
+    pod.volumes.iter().flatten().find(|volume| volume.name == name)?.image.as_ref()?.reference.as_deref()
 }
 
 fn container<'a>(pod: &'a PodSpec, name: &str) -> Option<&'a Container> {

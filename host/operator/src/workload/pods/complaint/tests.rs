@@ -181,3 +181,37 @@ fn foreign_text_is_one_line_of_bounded_length() {
     let text = complaint(&long, &[("app", "a:2")]).unwrap().text;
     assert!(text.len() <= LONGEST && text.ends_with('…'), "{text}");
 }
+
+#[test]
+fn volume_is_at_fault_if_its_image_is_the_new_one_or_the_one_that_cannot_be_pulled() {
+    let check = |new: &[(&str, &str)], state: Value, expected: &str| {
+        let mut spec = json!({
+            "containers": [
+                {"name": "app", "image": "a:2", "volumeMounts": [{"name": "model", "mountPath": "/m"}]},
+                {"name": "model", "image": "x:1"},
+                {"name": "other", "image": "o:1"},
+            ],
+            "volumes": [{"name": "model", "image": {"reference": "m:2"}}, {"name": "data", "image": {"reference": "d:2"}}],
+        });
+        if new.iter().any(|(_, image)| *image == "m:2") {
+            spec["containers"].as_array_mut().unwrap().remove(1);
+        }
+        let statuses = json!([container("app", json!({"state": state}))]);
+        let pod = json!({"metadata": {"name": "web-1"}, "spec": spec, "status": {"containerStatuses": statuses}});
+        let found = complaint(&[serde_json::from_value(pod).unwrap()], new);
+        let found = found.map(|found| (found.is_crash, found.container.unwrap_or_default()));
+        let expected = (!expected.is_empty()).then(|| (expected != "nobody", expected.replace("nobody", "")));
+        assert_eq!(found, expected, "{new:?} {state}");
+    };
+    let crashed = || json!({"terminated": {"exitCode": 1}});
+    let not_found = |image: &str| waiting("ErrImagePull", &format!("failed to resolve {image}: not found"));
+    check(&[("model", "m:2")], crashed(), "model");
+    check(&[("app", "a:2"), ("model", "m:2")], crashed(), "app");
+    check(&[("app", "a:2"), ("model", "m:2")], not_found("m:2"), "model");
+    check(&[("app", "a:2"), ("model", "m:2")], not_found("a:2"), "app");
+    // Nobody in trouble mounts it.
+    check(&[("data", "d:2")], crashed(), "nobody");
+    check(&[("data", "d:1")], crashed(), "");
+    // A container has the name of the volume.
+    check(&[("model", "x:1")], crashed(), "nobody");
+}
