@@ -291,3 +291,16 @@ fn what_is_held_or_was_pushed_again_can_be_approved_and_nothing_else_said_to_it(
     check("app=1.1", Answer::Approve, Some("Preview"), "nothing is changed");
     check(&moved, Answer::Approve, Some("Notify"), "offered");
 }
+
+#[test]
+fn what_waits_for_its_time_can_be_approved_and_skipped() {
+    let waits = json!({"waits": {"tag": "1.1", "reason": "MinimumAge", "message": "it is too young"}});
+    let containers = json!([container("app", Some("2.0"), &waits)]);
+    let check = |offer: &str, answer: Answer, expected: &str| {
+        assert_eq!(stands(&json!({}), &containers, offer, answer), expected, "{offer} {answer:?}");
+    };
+    check("app=1.1", Answer::Approve, "offered");
+    check("1.1", Answer::Skip, "offered");
+    check("app=1.1", Answer::Snooze(SNOOZE_TIME), "app=2.0");
+    check("app=1.2", Answer::Approve, "app=2.0");
+}
