@@ -48,7 +48,7 @@ use thiserror::Error;
 pub use parse::{as_duration, duration, one_line, parse};
 pub use remove::{RemoveError, remove};
 pub use standing::{concerns, waiting};
-pub use taking_back::{Reversible, reversible};
+pub use taking_back::{Reversible, last_update, reversible};
 pub use write::{AnswerError, Written, read, write};
 
 /// The annotation with what is approved.

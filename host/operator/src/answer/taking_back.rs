@@ -31,7 +31,7 @@ pub fn reversible(handler: &VersioningHandler) -> Vec<(String, Result<Reversible
 }
 
 /// The last update of `container`, if it can be taken back; or why it cannot, for people.
-fn last_update(container: &ContainerStatus, mode: Option<Mode>) -> Result<&UpdateStatus, String> {
+pub fn last_update(container: &ContainerStatus, mode: Option<Mode>) -> Result<&UpdateStatus, String> {
     match mode {
         Some(Mode::Notify) => return Err("the workload is not changed here, with the mode Notify".to_owned()),
         Some(Mode::Preview) => return Err("nothing is changed with the mode Preview".to_owned()),

@@ -53,7 +53,7 @@ pub(super) fn take_up(
                 status.approved = Some(approved);
                 decision.say(status, Answered::Approved { tag, by, last_update });
             }
-            Answer::RollBack => rollback::ask(decision, status, &observed.container, tag, by),
+            Answer::RollBack => rollback::ask(decision, status, tag, by),
             Answer::Snooze(_) => {}
         }
     }

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8supdater_core::image::ImageReference;
 
 use super::{Decision, Happening, News, Update, held};
+use crate::answer;
 use crate::api::pace::{Mode, Rollback};
 use crate::api::rollout_status::{HeldTag, HoldReason, RollbackStatus};
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, UpdateStatus};
@@ -65,34 +66,21 @@ pub(super) fn roll_back(
 }
 
 /// Has the last update of the container taken back because somebody wants that.
-pub(super) fn ask(
-    decision: &mut Decision,
-    status: &mut ContainerStatus,
-    container: &Container,
-    tag: String,
-    by: String,
-) {
+pub(super) fn ask(decision: &mut Decision, status: &mut ContainerStatus, tag: String, by: String) {
     let update = status.update.as_ref();
     if update.is_some_and(|update| update.is_to(&tag) && is_asked_for(update, &by)) {
         // Taken up already, by a process that was killed before it could remove the answer.
         return;
     }
-    let remedy = match update {
-        _ if decision.why_unchangeable().is_some() => decision.why_unchangeable(),
-        Some(update) if container.image != update.to || update.is_rolled_back() => {
-            Some(format!("the last update, {} → {}, is not in place any more", update.from, update.to))
+    let remedy = match answer::last_update(status, Some(decision.mode)) {
+        Ok(update) if update.is_to(&tag) => None,
+        Ok(UpdateStatus { from, to, .. }) => {
+            Some(format!("the last update was {from} → {to}, and only that can be taken back"))
         }
-        Some(update) if update.is_restart() => {
-            Some("the last update was a restart for a tag that had moved, which cannot be taken back".to_owned())
-        }
-        Some(update) if !update.is_to(&tag) => {
-            Some(format!("the last update was {} → {}, and only that can be taken back", update.from, update.to))
-        }
-        Some(_) => None,
-        None => Some("this handler has not updated the container yet".to_owned()),
+        Err(why) => Some(why),
     };
     if let Some(remedy) = remedy {
-        let (annotation, value) = (crate::answer::ROLLBACK, format!("{}={tag}", status.name));
+        let (annotation, value) = (answer::ROLLBACK, format!("{}={tag}", status.name));
         return decision.say(status, Answered::NotUnderstood { annotation, value, remedy });
     }
     let last_update = update.map(|update| update.started.0);

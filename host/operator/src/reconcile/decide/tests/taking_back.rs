@@ -69,17 +69,18 @@ fn whoever_asks_for_a_rollback_gets_it_or_hears_why_not() {
     let decision = check("app:1.0.1", finished(), json!({}), Ok("app:1.0.1 <- app:1.0.0"));
     assert_eq!(held(&decision), ["1.0.1: ada has taken it back"]);
     assert_eq!(said(&decision), ["RollbackRequested"]);
-    check("app:1.0.1", None, json!({}), Err("this handler has not updated the container yet"));
-    let elsewhere = "the last update, app:1.0.0 → app:1.0.1, is not in place any more";
+    check("app:1.0.1", None, json!({}), Err("this handler has not updated it yet"));
+    let elsewhere = "the last update was app:1.0.0 → app:1.0.1, and somebody has set the image to app:1.0.0 since";
     check("app:1.0.0", finished(), json!({}), Err(elsewhere));
-    check("app:1.0.1", Some(update("1.0.0", "1.0.1", "RolledBack")), json!({}), Err(elsewhere));
+    let back = "app:1.0.1 was taken back already, and app:1.0.0 was put back";
+    check("app:1.0.1", Some(update("1.0.0", "1.0.1", "RolledBack")), json!({}), Err(back));
     let other = "the last update was app:1.0.0 → app:1.0.2, and only that can be taken back";
     check("app:1.0.2", Some(update("1.0.0", "1.0.2", "Finished")), json!({}), Err(other));
     let restart = "the last update was a restart for a tag that had moved, which cannot be taken back";
     check("app:1.0.1", Some(update("1.0.1", "1.0.1", "Finished")), json!({}), Err(restart));
-    let notify = "mode is Notify; set spec.mode to Update to have it changed here";
+    let notify = "the workload is not changed here, with the mode Notify";
     check("app:1.0.1", finished(), json!({"mode": "Notify"}), Err(notify));
-    check("app:1.0.1", finished(), json!({"mode": "Preview"}), Err("mode is Preview, with which nothing is done"));
+    check("app:1.0.1", finished(), json!({"mode": "Preview"}), Err("nothing is changed with the mode Preview"));
 }
 
 #[test]
