@@ -179,12 +179,12 @@ async fn check(
         Ok(handler) => attempt(key, handler, ctx, now).await,
         Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
     };
-    let standing = Standing::of(object, &attempt);
+    let standing = Standing::of(object, &attempt, now);
     // One door out, so that failures reach the status too.
     let reported = report::report(ctx, object, attempt, now).await;
     // Not before the status says that a rollout has ended: by then another one may have begun.
     let standing = match (&reported, standing) {
-        (Err(_), Standing::Idle) => Standing::failed(object),
+        (Err(_), Standing::Idle) => Standing::failed(object, now),
         (_, standing) => standing,
     };
     ctx.slots.settle(key, slots::version(object), standing);
