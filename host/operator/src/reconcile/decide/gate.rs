@@ -1,6 +1,8 @@
 //! When an update may be made: not while the last one of the same workload is still being rolled out, and not before
 //! [`k8supdater_core::policy::pace`] lets it. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8supdater_core::policy::pace::{Facts, Pace, Patience, decide_pace};
@@ -47,23 +49,27 @@ impl Gate {
     ///
     /// Who approves does not wait for a rollout, which may be the very one that has to be mended.
     pub(super) fn wait(&self, tag: &str, is_approved: bool) -> Option<WaitStatus> {
-        if let Some(under_way) = self.under_way.as_ref().filter(|_| !is_approved) {
-            let (tag, reason) = (tag.to_owned(), "Rollout".to_owned());
-            let message = format!("it waits for the end of a rollout: {under_way}");
-            return Some(WaitStatus { tag, until: None, reason, message });
-        }
-        let patience = Patience { minimum_age: std::time::Duration::ZERO, ..self.patience.clone() };
-        self.pace(tag, &patience, &Facts { is_approved, ..self.facts })
+        let patience = Patience { minimum_age: Duration::ZERO, ..self.patience.clone() };
+        let facts = Facts { is_approved, ..self.facts };
+        self.rollout(tag, is_approved).or_else(|| self.pace(tag, &patience, &facts))
     }
 
     /// The same for what has no registry's date, and was first seen then.
     pub(super) fn wait_since(&self, tag: &str, first_seen: Timestamp, is_approved: bool) -> Option<WaitStatus> {
-        let aged = self.pace(tag, &self.patience, &Facts { is_approved, first_seen: Some(first_seen), ..self.facts });
-        self.wait(tag, is_approved).or(aged)
+        let facts = Facts { is_approved, first_seen: Some(first_seen), ..self.facts };
+        self.rollout(tag, is_approved).or_else(|| self.pace(tag, &self.patience, &facts))
+    }
+
+    /// The end of the rollout that is under way.
+    fn rollout(&self, tag: &str, is_approved: bool) -> Option<WaitStatus> {
+        let under_way = self.under_way.as_ref().filter(|_| !is_approved)?;
+        let (tag, reason) = (tag.to_owned(), "Rollout".to_owned());
+        let message = format!("it waits for the end of a rollout: {under_way}");
+        Some(WaitStatus { tag, until: None, reason, message })
     }
 
     /// How long at least a version must be known.
-    pub(super) fn minimum_age(&self) -> std::time::Duration {
+    pub(super) fn minimum_age(&self) -> Duration {
         self.patience.minimum_age
     }
 

@@ -51,7 +51,7 @@ pub(super) fn note_set_back(status: &mut ContainerStatus, tags: &Tags, now: Time
         return;
     };
     let Ok(to) = update.to.parse::<ImageReference>() else { return };
-    let Some(tag) = to.tag().filter(|_| to.name() == tags.image.name()) else { return };
+    let Some(tag) = to.tag().filter(|_| to.is_of_same_repository(&tags.image)) else { return };
     let is_back = version(&tags.candidates, tag).is_some_and(|version| is_newer(version, &tags.current));
     if !is_back || status.held.iter().any(|held| held.tag == tag) {
         return;
@@ -70,7 +70,7 @@ pub(super) fn hold_again(status: &mut ContainerStatus, candidate: &Tagged, tags:
             let versions = version(&tags.candidates, tag).zip(candidate.version.as_ref());
             tag == candidate.tag || versions.is_some_and(|(one, other)| one.order(other) == Ordering::Equal)
         };
-        entry.container == status.name && to.name() == tags.image.name() && to.tag().is_some_and(is_version)
+        entry.container == status.name && to.is_of_same_repository(&tags.image) && to.tag().is_some_and(is_version)
     };
     let Some(entry) = decision.target.before.history.iter().find(is_same) else { return false };
     let message = format!("somebody has set {} back to {}", entry.to, status.image);

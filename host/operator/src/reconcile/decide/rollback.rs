@@ -32,11 +32,8 @@ pub(super) fn roll_back(
     complaint: Option<&Complaint>,
 ) {
     let Some(update) = &status.update else { return };
-    if decision.target.plan_of(&container.name).is_none() {
-        // It is to be left alone, from now on.
-        return;
-    }
-    let is_wanted = decision.target.rollback == Rollback::OnFailure && decision.mode == Mode::Update;
+    let is_left_alone = decision.mode != Mode::Update || decision.target.plan_of(&container.name).is_none();
+    let is_wanted = decision.target.rollback == Rollback::OnFailure && !is_left_alone;
     match update.phase {
         UpdatePhase::Failed if is_wanted && container.image == update.to && !update.is_restart() => {
             let failure = update.failure.clone().unwrap_or_else(|| "its rollout failed".to_owned());
@@ -46,7 +43,7 @@ pub(super) fn roll_back(
             };
             begin(decision, status, HoldReason::RolloutFailed, message, None);
         }
-        UpdatePhase::RollingBack if decision.mode != Mode::Update && container.image == update.to => {
+        UpdatePhase::RollingBack if is_left_alone && container.image == update.to => {
             // Nothing is to be changed any more.
             if let Some(update) = &mut status.update {
                 update.phase = UpdatePhase::Failed;
@@ -73,6 +70,7 @@ pub(super) fn ask(decision: &mut Decision, status: &mut ContainerStatus, tag: St
         return;
     }
     let remedy = match answer::last_update(status, Some(decision.mode)) {
+        _ if decision.target.plan_of(&status.name).is_none() => Some("the container is ignored".to_owned()),
         Ok(update) if update.is_to(&tag) => None,
         Ok(UpdateStatus { from, to, .. }) => {
             Some(format!("the last update was {from} → {to}, and only that can be taken back"))

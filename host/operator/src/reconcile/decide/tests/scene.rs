@@ -82,11 +82,12 @@ impl Scene {
     pub(super) fn decided(self) -> Decision {
         let (tags, digest) = (self.tags, self.digest.clone());
         self.decided_on(|target, container| {
+            let Some(plan) = target.plan_of(&container.name) else { return Choice::Ignored };
             let image: k8supdater_core::image::ImageReference = container.image.parse().unwrap();
             let current = image.tag().unwrap().to_owned();
             let answers = target.answers_for(&container.name, true);
             let tags = Tags {
-                policy: target.plan_of(&container.name).unwrap().policy.clone(),
+                policy: plan.policy.clone(),
                 current: Tagged { digest: image.digest().cloned().or(digest.clone()), ..tagged(&current) },
                 image,
                 candidates: tags.split_whitespace().map(tagged).collect(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::digest;
 use super::scene::{Scene, at, changes, said, scene, update};
+use crate::api::versioning_handler::UpdatePhase;
 use crate::reconcile::answered::Answered;
 use crate::reconcile::decide::{Decision, Happening};
 use crate::workload::pods::Complaint;
@@ -81,6 +82,8 @@ fn whoever_asks_for_a_rollback_gets_it_or_hears_why_not() {
     let notify = "the workload is not changed here, with the mode Notify";
     check("app:1.0.1", finished(), json!({"mode": "Notify"}), Err(notify));
     check("app:1.0.1", finished(), json!({"mode": "Preview"}), Err("nothing is changed with the mode Preview"));
+    let ignored = json!({"containers": [{"name": "app", "ignore": true}]});
+    check("app:1.0.1", finished(), ignored, Err("the container is ignored"));
 }
 
 #[test]
@@ -128,4 +131,16 @@ fn a_version_that_was_pushed_again_is_told_of_once_until_somebody_accepts_it() {
     check(moved('a', 'b'), 'b', Some('b'), &["Approved", "MovedTagAccepted"], ('b', None));
     // What is accepted is not what it points at by now.
     check(moved('a', 'c'), 'c', Some('b'), &["Approved", "ApprovalNotApplied"], ('a', Some('c')));
+}
+
+#[test]
+fn a_container_that_is_ignored_meanwhile_is_left_alone_and_holds_up_no_other_one() {
+    let mut back = update("1.0.0", "1.0.1", "RollingBack");
+    back["rollback"] = json!({"started": at(950)});
+    let spec = json!({"rollback": "OnFailure", "containers": [{"name": "app", "ignore": true}]});
+    let images = vec![("app", "app:1.0.1".to_owned()), ("side", "app:1.0.0".to_owned())];
+    let before = vec![("app", json!({"update": back}))];
+    let decision = Scene { spec, images, before, tags: "1.0.0 1.0.2", ..scene() }.decided();
+    let phase = decision.containers[0].update.as_ref().map(|update| update.phase);
+    assert_eq!((changes(&decision), phase), (strings(&["app:1.0.0 -> app:1.0.2"]), Some(UpdatePhase::Failed)));
 }
