@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::step::Steps;
-use crate::{cache, command, crd, workspace};
+use crate::{cache, command, manifests, workspace};
 
 /// The cargo-deny that is built where none is installed.
 const CARGO_DENY: &str = "0.20.2";
@@ -60,7 +60,7 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
             command::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
-    steps.run("generated files", || crd::run(crd::Mode::Check))?;
+    steps.run("generated files", || manifests::run(manifests::Mode::Check))?;
     steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
     Ok(())
 }
