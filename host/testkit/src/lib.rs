@@ -53,6 +53,7 @@ pub use image::Source;
 pub use mail_server::{MailMessage, MailMode, MailPart, MailServer};
 pub use operator::{Exit, Operator};
 pub use private_registry::{PrivateRegistry, TokenService};
+pub use rbac::rights_of_installer;
 pub use registry::{IndexDigests, Registry};
 pub use server::Seen;
 pub use stage::Stage;

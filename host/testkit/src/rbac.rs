@@ -6,6 +6,7 @@
 //! in `-nodes` stays one for the whole cluster, under a name of its own, and is deleted after the test.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
@@ -17,6 +18,8 @@ use crate::cluster::{self, Cluster, client, shipped};
 use crate::{PATIENCE, eventually, objects};
 
 const RBAC: &str = "deploy/operator/rbac.yaml";
+/// The rights of the Job that installs plugins.
+const INSTALLER: &str = "deploy/installer/rbac.yaml";
 
 /// How the names of roles end that are about nodes.
 const ABOUT_NODES: &str = "-nodes";
@@ -40,14 +43,7 @@ pub(crate) async fn grant(cluster: &Cluster, own: &str, watched: &[String]) -> K
     if accounts.get_opt(&account).await.expect("ServiceAccounts can be read").is_none() {
         cluster.apply(&service_account(&account, own)).await;
     }
-    let request = TokenRequest {
-        spec: Some(TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }),
-        ..TokenRequest::default()
-    };
-    let issued = accounts.create_token_request(&account, &PostParams::default(), &request).await;
-    let status = issued.expect("a token can be had").status;
-    let token = status.and_then(|status| status.token).expect("an issued token is in the status");
-    let kubeconfig = cluster.kubeconfig_with_token(&token);
+    let kubeconfig = cluster.kubeconfig_with_token(&token(&accounts, &account).await);
     let client = client(&kubeconfig).await;
     wait_until_in_force(client.clone(), own, watched).await;
     if objects.iter().any(|object| kind(object) == "ClusterRoleBinding") {
@@ -60,6 +56,86 @@ pub(crate) async fn grant(cluster: &Cluster, own: &str, watched: &[String]) -> K
             .unwrap_or_else(|last| panic!("{RBAC} has a role for nodes that does not let it list them: {last}"));
     }
     kubeconfig
+}
+
+/// Gives the shipped rights of the installer to a new `ServiceAccount` called `account` in `own`, except those to do `verb` to `resource`, and
+/// waits until they are in force.
+///
+/// # Panics
+/// When the API server refuses.
+pub(crate) async fn grant_installer(
+    cluster: &Cluster,
+    own: &str,
+    account: &str,
+    less: Option<(&str, &str)>,
+) -> Kubeconfig {
+    for mut object in adapt(shipped(INSTALLER), own, &[]) {
+        object.metadata.name = Some(account.to_owned());
+        for name in ["/roleRef/name", "/subjects/0/name"] {
+            if let Some(name) = object.data.pointer_mut(name) {
+                *name = account.into();
+            }
+        }
+        for rule in object.data.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+            let about = |name: &str| rule["resources"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
+            let verb = less.filter(|(resource, _)| about(resource)).map(|(_, verb)| verb);
+            if let Some(verbs) = rule["verbs"].as_array_mut() {
+                verbs.retain(|known| verb.is_none_or(|verb| known != verb));
+            }
+        }
+        // The API server takes no rule without a verb.
+        if let Some(rules) = object.data.get_mut("rules").and_then(Value::as_array_mut) {
+            rules.retain(|rule| rule["verbs"].as_array().is_some_and(|verbs| !verbs.is_empty()));
+        }
+        cluster.apply(&object).await;
+    }
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), own);
+    let kubeconfig = cluster.kubeconfig_with_token(&token(&accounts, account).await);
+    // One right that it has shows that it has them all.
+    let (resource, verb) =
+        if less == Some(("configmaps", "get")) { ("configmaps", "create") } else { ("configmaps", "get") };
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client(&kubeconfig).await);
+    let attributes = json!({"namespace": own, "resource": resource, "verb": verb});
+    let question = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {},
+        "spec": {"resourceAttributes": attributes}});
+    let question: SelfSubjectAccessReview = serde_json::from_value(question).expect("this is one");
+    let allowed = eventually(PATIENCE, async || {
+        let answer = reviews.create(&PostParams::default(), &question).await.map_err(|err| err.to_string())?;
+        answer.status.filter(|status| status.allowed).ok_or_else(|| "not allowed".to_owned())
+    });
+    allowed.await.unwrap_or_else(|last| panic!("the rights of {INSTALLER} do not come into force: {last}"));
+    kubeconfig
+}
+
+/// What the installer may do, each as resource and verb.
+///
+/// # Panics
+/// When its rights are not told as a list of rules.
+pub fn rights_of_installer() -> Vec<(String, String)> {
+    let texts = |value: &Value| -> Vec<String> {
+        let list = value.as_array().expect("resources and verbs are lists").iter();
+        list.map(|text| text.as_str().expect("resources and verbs are texts").to_owned()).collect()
+    };
+    let mut rights = Vec::new();
+    for object in shipped(INSTALLER) {
+        for rule in object.data.get("rules").and_then(Value::as_array).into_iter().flatten() {
+            let verbs = texts(&rule["verbs"]);
+            for resource in texts(&rule["resources"]) {
+                rights.extend(verbs.iter().map(|verb| (resource.clone(), verb.clone())));
+            }
+        }
+    }
+    rights
+}
+
+async fn token(accounts: &Api<ServiceAccount>, account: &str) -> String {
+    let request = TokenRequest {
+        spec: Some(TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }),
+        ..TokenRequest::default()
+    };
+    let issued = accounts.create_token_request(account, &PostParams::default(), &request).await;
+    let status = issued.expect("a token can be had").status;
+    status.and_then(|status| status.token).expect("an issued token is in the status")
 }
 
 /// Takes back the rights that would outlive the namespace `own`. `client` belongs to a user who may do everything.

@@ -1,6 +1,6 @@
 //! What one test plays on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -86,6 +86,18 @@ impl Stage {
     /// When the control plane is gone.
     pub async fn operator_client(&self) -> kube::Client {
         cluster::client(&self.kubeconfig()).await
+    }
+
+    /// A kubeconfig with the rights that the installer of plugins is shipped with in the operator's namespace, except those to do `less` to a
+    /// resource, for an account called `name`.
+    ///
+    /// # Panics
+    /// When the API server refuses.
+    pub async fn installer(&self, name: &str, less: Option<(&str, &str)>) -> PathBuf {
+        let kubeconfig = rbac::grant_installer(&self.cluster, &self.own_namespace, name, less).await;
+        let path = self.directory.path().join(format!("{name}.kubeconfig"));
+        write(&path, &kubeconfig);
+        path
     }
 
     fn kubeconfig(&self) -> Kubeconfig {

@@ -38,6 +38,8 @@ mod explain;
 mod fleet;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
+/// The installer of the shipped plugins: what it writes, what it leaves alone, what it waits for, and that it needs each of its rights.
+mod installer;
 /// Workloads other than Deployments: StatefulSets, DaemonSets and CronJobs.
 mod kinds;
 /// Tags that move, such as `latest`, and images that are pinned to a digest.
