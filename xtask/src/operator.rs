@@ -233,9 +233,9 @@ fn overlay(directory: &Path) -> Result<PathBuf> {
             ])),
         ],
     });
-    let path = overlay.join("kustomization.yaml");
+    let file = overlay.join("kustomization.yaml");
     // JSON is YAML.
-    fs::write(&path, format!("{kustomization:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&file, format!("{kustomization:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(overlay)
 }
 

@@ -19,7 +19,7 @@ const OLD: &str = "1.4.2";
 const PATCH: &str = "1.4.3";
 const MAJOR: &str = "2.0.0";
 /// Time between two checks of the handler.
-const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long each expected thing may take to happen.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -11,7 +11,7 @@ use crate::kubectl::Kubectl;
 const PASSING: [&str; 4] = ["events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"];
 
 /// Objects of a cluster, each as `kind namespace name`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Remains(BTreeSet<String>);
 
 /// Every object of every kind that the API server lists, but for those that are [`PASSING`].
@@ -31,10 +31,6 @@ impl Remains {
     pub(super) fn beyond(self, before: &Self) -> Self {
         Self(self.0.difference(&before.0).cloned().collect())
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl fmt::Display for Remains {
@@ -53,6 +49,6 @@ mod tests {
         let remains = |objects: &[&str]| Remains(objects.iter().map(|&object| object.to_owned()).collect());
         let left = remains(&["Node <none> a", "Role ns b"]).beyond(&remains(&["Node <none> a", "Pod ns c"]));
         assert_eq!(left.to_string(), "Role ns b");
-        assert!(remains(&["Pod ns c"]).beyond(&remains(&["Pod ns c"])).is_empty());
+        assert_eq!(remains(&["Pod ns c"]).beyond(&remains(&["Pod ns c"])).to_string(), "");
     }
 }
