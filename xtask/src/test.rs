@@ -14,7 +14,7 @@ use crate::control_plane::ControlPlane;
 use crate::control_plane::look_up::Programs;
 use crate::control_plane::program::Program;
 use crate::step::Steps;
-use crate::{command, lint, operator, plugins, workspace};
+use crate::{command, lint, operator, plugins, rights, workspace};
 
 /// What to test.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -125,6 +125,10 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
             }
             command::run(&mut cargo)
         })?;
+        if args.filter.is_empty() {
+            let log = control_plane.audit_log();
+            steps.run("rights of the operator: each used, none missing", || rights::check(control_plane.kubectl(), &log))?;
+        }
     }
     Ok(())
 }
