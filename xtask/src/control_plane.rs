@@ -13,6 +13,7 @@ pub mod port;
 pub mod program;
 pub mod registry;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
 use crate::process::Process;
-use crate::{step, stop};
+use crate::{rights, step, stop};
 use credentials::User;
 use look_up::Programs;
 use program::Program;
@@ -32,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often the start is tried when another program took one of our ports in the moment between choosing and using it.
 const ATTEMPTS: usize = 3;
+
+/// A log that has grown too long is put aside under a name that begins like this one, as that of no other file of the directory does.
+const AUDIT_LOG: &str = "audit.log";
 
 /// A running control plane. Dropping it stops every program and removes what they wrote.
 #[derive(Debug)]
@@ -105,6 +109,11 @@ impl ControlPlane {
         self.registry.program()
     }
 
+    /// What the API server has written down about requests of `ServiceAccounts`, as [`rights::POLICY`] says.
+    pub fn audit_log(&self) -> PathBuf {
+        self.directory().join(AUDIT_LOG)
+    }
+
     /// A directory for files that belong to this run; removed with it.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -157,6 +166,8 @@ impl Cluster {
         let scheduler = User::component("system:kube-scheduler")?;
         credentials::write_tokens(&cluster.file("tokens.csv"), &[&admin, &controller_manager, &scheduler])?;
         credentials::write_service_account_key(&cluster.file("service-account.pem"))?;
+        let policy = cluster.file("policy.json");
+        fs::write(&policy, rights::POLICY).with_context(|| format!("cannot write {}", policy.display()))?;
         for (name, user) in
             [("admin", &admin), ("kube-controller-manager", &controller_manager), ("kube-scheduler", &scheduler)]
         {
@@ -218,6 +229,8 @@ impl Cluster {
             flag("service-account-key-file", key.display()),
             flag("service-account-signing-key-file", key.display()),
             flag("service-cluster-ip-range", "10.0.0.0/24"),
+            flag("audit-policy-file", self.file("policy.json").display()),
+            flag("audit-log-path", self.file(AUDIT_LOG).display()),
             // There is no network in which an endpoint of the API server would mean anything.
             flag("endpoint-reconciler-type", "none"),
             flag("profiling", false),

@@ -18,7 +18,7 @@ use crate::demo::story::{Story, status_of};
 use crate::kubectl::Kubectl;
 use crate::operator::{Installation, NAME, Operator};
 use crate::step::{self, Steps};
-use crate::{command, stop};
+use crate::{command, rights, stop};
 use release::Release;
 use remains::{Remains, everything};
 
@@ -116,6 +116,8 @@ impl Setting {
         self.downgrade(current)?;
         narrator.say("Downgraded, after the finished Job was deleted.");
         operator.stop()?;
+        let log = self.cluster.audit_log().context("this API server keeps an audit log")?;
+        rights::check_missing(self.kubectl(), &log)?;
         self.remove(current, &before)?;
         narrator.say("Removed; nothing is left.");
         Ok(())

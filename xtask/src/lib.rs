@@ -6,7 +6,8 @@
 //! 2. [`control_plane`] starts a real Kubernetes control plane and a real registry on this machine, without containers;
 //! 3. [`lint`], [`manifests`], [`mod@test`] and [`mod@bench`] are what CI and committers run;
 //! 4. [`demo`] shows the main job from a pushed tag to a finished rollout;
-//! 5. [`install`], a part of the tests, installs, upgrades and removes the operator in each way that the docs name.
+//! 5. [`install`], a part of the tests, installs, upgrades and removes the operator in each way that the docs name;
+//! 6. [`rights`], another part, compares what the operator may do with what it did in the tests.
 //!
 //! They share [`operator`] (the operator, installed, as a local process), [`kubelet`] (how its pods say that it is started) and [`image`]
 //! (images that hold nothing).
@@ -30,6 +31,7 @@ pub mod manifests;
 pub mod operator;
 pub mod plugins;
 pub mod process;
+pub mod rights;
 pub mod step;
 pub mod stop;
 pub mod test;

@@ -15,7 +15,7 @@ use crate::control_plane::look_up::Programs;
 use crate::control_plane::program::Program;
 use crate::operator::{self, Profile};
 use crate::step::Steps;
-use crate::{command, install, lint, plugins, workspace};
+use crate::{command, install, lint, plugins, rights, workspace};
 
 /// What to test.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -127,6 +127,10 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
         }
         command::run(&mut cargo)
     })?;
+    if args.filter.is_empty() {
+        let log = control_plane.audit_log();
+        steps.run("rights of the operator: each used, none missing", || rights::check(control_plane.kubectl(), &log))?;
+    }
     Ok(())
 }
 

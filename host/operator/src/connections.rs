@@ -10,6 +10,9 @@ use thiserror::Error;
 use crate::config::{Config, Email};
 use crate::telemetry::metrics::Metrics;
 
+/// What we call ourselves when we talk to the API server.
+const USER_AGENT: &str = concat!("k8supdater/", env!("CARGO_PKG_VERSION"));
+
 /// Most requests of bots at a time: each has a poll under way, and answers now and then.
 const MOST_POLLS: usize = 1_024;
 
@@ -40,13 +43,15 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError::Kubeconfig`].
 pub async fn api_server(config: &Config) -> Result<Client, ConnectError> {
-    let options = match &config.kubeconfig {
+    let mut options = match &config.kubeconfig {
         None => kube::Config::infer().await.map_err(unusable)?,
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(unusable)?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(unusable)?
         }
     };
+    // The API server's audit log shows by it what is ours.
+    options.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Client::try_from(options).map_err(unusable)
 }
 

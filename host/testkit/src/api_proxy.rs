@@ -1,4 +1,4 @@
-//! A proxy in front of the API server, which loses the operator at a write that a test has chosen.
+//! A proxy in front of the API server, which loses the operator at a write that a test has chosen, or keeps news from it.
 //!
 //! All that an operator leaves to its next process is what it has written to the API server. So, instead of killing it at moments and
 //! hoping that they are the bad ones, a test goes through its writes: it lets the first be lost, then the second …
@@ -9,9 +9,10 @@ use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::to_bytes;
+use axum::body::{Body as Answer, to_bytes};
 use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
+use futures::StreamExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -66,6 +67,8 @@ struct State {
     writes: Vec<Write>,
     /// How many of those the API server has not answered yet.
     under_way: usize,
+    /// Watches whose path has one of these in it bring nothing for the time being.
+    held: Vec<String>,
 }
 
 /// What becomes of a write.
@@ -126,6 +129,16 @@ impl ApiProxy {
             state.point = None;
             state.is_cut = false;
         });
+    }
+
+    /// From now on watches bring nothing more whose path has one of `parts` in it, until [`ApiProxy::release_watches`]. Everything else passes.
+    pub fn hold_watches(&self, parts: &[&str]) {
+        self.shared.state.send_modify(|state| state.held = parts.iter().map(|&part| part.to_owned()).collect());
+    }
+
+    /// Lets watches bring what was held back, and what comes.
+    pub fn release_watches(&self) {
+        self.shared.state.send_modify(|state| state.held.clear());
     }
 
     /// The writes since [`ApiProxy::arm`], with the one at which the operator was lost, in the order in which they came.
@@ -210,6 +223,17 @@ impl Shared {
         passing.await.expect("what passes requests on does not panic")
     }
 
+    /// What a watch of `path` brings, each piece only while such watches are not held.
+    fn held_back(self: Arc<Self>, body: Answer, path: String) -> Answer {
+        Answer::from_stream(body.into_data_stream().then(move |piece| {
+            let (shared, path) = (Arc::clone(&self), path.clone());
+            async move {
+                shared.until(|state| !state.held.iter().any(|part| path.contains(part))).await;
+                piece
+            }
+        }))
+    }
+
     async fn pass(&self, mut request: Request<Body>) -> Response<Body> {
         request.headers_mut().remove(HOST);
         remove_hop_by_hop(request.headers_mut());
@@ -266,18 +290,23 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// The answer of the API server; none at all once the operator is lost, so that the connection ends without one.
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, axum::Error> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Answer>, axum::Error> {
     // Whole before it is looked at, so that a write that has its number can be passed on whatever becomes of the connection.
     let (head, body) = request.into_parts();
     let body = to_bytes(axum::body::Body::new(body), usize::MAX).await?;
     let request = Request::from_parts(head, Body::from(body));
-    let Some(write) = Write::of(&request) else { return Ok(shared.pass(request).await) };
+    let Some(write) = Write::of(&request) else {
+        let is_watch = request.uri().query().is_some_and(|query| query.split('&').any(|part| part.starts_with("watch=")));
+        let path = request.uri().path().to_owned();
+        let response = shared.pass(request).await.map(Answer::new);
+        return Ok(if is_watch { response.map(|body| shared.held_back(body, path)) } else { response });
+    };
     let answer = match shared.admit(write) {
         Fate::Lost => None,
         fate => shared.pass_write(request, fate).await,
     };
     match answer {
-        Some(response) => Ok(response),
+        Some(response) => Ok(response.map(Answer::new)),
         None => pending().await,
     }
 }
@@ -420,12 +449,17 @@ mod tests {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, router).await });
         let proxy = in_front_of(&origin).await;
-        let watch = http_client().get(format!("{}/watch", proxy.origin())).send().await.unwrap();
+        let watch = http_client().get(format!("{}/watch?watch=true", proxy.origin())).send().await.unwrap();
         let mut watch = watch.bytes_stream();
         for piece in ["one", "two"] {
             sender.send(piece).unwrap();
             assert_eq!(watch.next().await.unwrap().unwrap(), piece);
         }
+        proxy.hold_watches(&["/others", "/wat"]);
+        sender.send("three").unwrap();
+        assert!(timeout(Duration::from_millis(50), watch.next()).await.is_err(), "it is held");
+        proxy.release_watches();
+        assert_eq!(watch.next().await.unwrap().unwrap(), "three");
         proxy.arm(CrashPoint::Before(1));
         assert!(send(&proxy, Method::POST, "/").await.is_err());
         assert!(watch.next().await.unwrap().is_err());

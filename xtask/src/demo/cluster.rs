@@ -125,6 +125,14 @@ impl Cluster {
         }
     }
 
+    /// Where the API server writes down who asks it for what; none in somebody's cluster.
+    pub fn audit_log(&self) -> Option<PathBuf> {
+        match &self.0 {
+            Inner::Own(control_plane) => Some(control_plane.audit_log()),
+            Inner::Given(_) => None,
+        }
+    }
+
     /// Removes all that the demo has created.
     ///
     /// # Errors

@@ -14,11 +14,11 @@ use k8supdater::workload::restart::RESTARTED_FOR;
 use k8supdater::workload::rolled_back::ROLLED_BACK;
 use k8supdater::workload::rollout::Rollout;
 use k8supdater::workload::{Workload, WorkloadError, Workloads};
-use k8supdater_testkit::{Stage, objects};
+use k8supdater_testkit::{FakeRegistry, Stage, objects};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::scene::{bare, condition, container, equal, more_checks, status, with_fake_registry};
+use crate::scene::{bare, condition, container, equal, more_checks, prepared, status, with_fake_registry};
 
 /// Waits until the last update of the container `app` has come that far.
 async fn phase(stage: &Stage, handler: &str, expected: UpdatePhase) -> UpdateStatus {
@@ -397,4 +397,39 @@ async fn first_job_with_the_new_image_shows_what_became_of_the_update_of_a_cron_
         .await;
     assert!(message.starts_with("the Job broken failed: BackoffLimitExceeded"), "{message}");
     assert!(message.ends_with("container app ended with exit code 1 (Error)"), "{message}");
+}
+
+#[tokio::test]
+async fn update_is_followed_although_the_watches_of_workloads_lag_behind() {
+    let registry = FakeRegistry::start().await;
+    registry.push("web", &["1.0.0"]);
+    let (old, new) = (registry.image("web", "1.0.0"), registry.image("web", "1.0.1"));
+    let mut stage = prepared("lagging", &[registry.origin()]).await;
+    let proxy = stage.through_proxy().await;
+    stage.operator.start().await;
+    let containers = [("app", old.as_str())];
+    stage.deploy("deployment", &containers).await;
+    stage.create(&objects::stateful_set("statefulset", &containers, &json!({}))).await;
+    stage.create(&objects::daemon_set("daemonset", &containers, &json!({}))).await;
+    stage.create(&objects::cron_job("cronjob", &containers, &json!({}))).await;
+    pods_run(&stage, "statefulset", 1).await;
+    pods_run(&stage, "daemonset", 1).await;
+    let kinds = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
+    for kind in kinds {
+        handle(&stage, kind, &kind.to_lowercase(), json!({})).await;
+        condition(&stage, &kind.to_lowercase(), "UpToDate", "True", "UpToDate").await;
+    }
+
+    proxy.hold_watches(&["/apis/apps/", "/apis/batch/"]);
+    registry.push("web", &["1.0.1"]);
+    for kind in kinds {
+        // The next Job would show it, and none is due.
+        let expected = if kind == "CronJob" { UpdatePhase::RollingOut } else { UpdatePhase::Finished };
+        let update = phase(&stage, &kind.to_lowercase(), expected).await;
+        assert_eq!(update.to, new, "{kind}");
+    }
+    proxy.release_watches();
+    for kind in kinds {
+        condition(&stage, &kind.to_lowercase(), "UpToDate", "True", "UpToDate").await;
+    }
 }
