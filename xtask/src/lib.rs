@@ -10,7 +10,7 @@
 //! They share [`operator`] (the operator as a local process) and [`image`] (images that hold nothing).
 //!
 //! Below them: [`stop`] (Ctrl-C and SIGTERM), [`command`] (programs that are run to their end), [`process`] (programs that are kept
-//! running, and never outlive us), [`kubectl`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
+//! running, and never outlive us), [`kubectl`], [`helm`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
 
 pub mod bench;
 pub mod cache;
@@ -19,6 +19,7 @@ pub mod command;
 pub mod control_plane;
 pub mod crd;
 pub mod demo;
+pub mod helm;
 pub mod hex;
 pub mod image;
 pub mod kubectl;
