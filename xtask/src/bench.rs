@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::demo::cluster::{self, Cluster, NAMESPACE};
 use crate::demo::story::{image_of, is_rolled_out};
-use crate::operator::{self, Operator, Profile};
+use crate::operator::{self, Installation, Nodes, Operator, Profile};
 use crate::{command, image, plugins, step, stop, workspace};
 
 /// Name of the Deployment and of its repository.
@@ -73,10 +73,10 @@ pub fn run_whole() -> Result<()> {
     let size = program.metadata().with_context(|| format!("cannot read {}", program.display()))?.len();
     let cluster = Cluster::start()?;
     let kubectl = cluster.kubectl();
-    operator::install(kubectl)?;
-    operator::grant_registry(kubectl, cluster.registry())?;
+    let installation = Installation::from_deploy(kubectl, &program, Nodes::Simulated, cluster.directory())?;
+    installation.grant_registry(cluster.registry())?;
     let start = || -> Result<(Operator, Duration)> {
-        let mut operator = Operator::start(&program, kubectl, cluster.directory())?;
+        let mut operator = installation.start(&program)?;
         let took = operator.wait_until_ready()?;
         Ok((operator, took))
     };

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::control_plane::look_up::Programs;
-use crate::{bench, control_plane, crd, demo, lint, plugins, process, test};
+use crate::{bench, control_plane, demo, lint, manifests, plugins, process, test};
 
 /// Builds, tests and shows k8supdater.
 #[derive(Debug, Parser)]
@@ -34,8 +34,8 @@ pub enum Command {
     Test(test::Args),
     /// Checks format, clippy, documentation, dependencies and generated files.
     Lint,
-    /// Writes deploy/crd from the Rust types.
-    Crd {
+    /// Writes deploy/crd and deploy/install.yaml, as the program prints them.
+    Manifests {
         /// Writes nothing, and fails when the files differ.
         #[arg(long)]
         check: bool,
@@ -79,7 +79,9 @@ pub fn run(command: Command) -> Result<()> {
         Command::ControlPlane { build_only: false } => control_plane::run(),
         Command::Test(args) => test::run(&args),
         Command::Lint => lint::run(),
-        Command::Crd { check } => crd::run(if check { crd::Mode::Check } else { crd::Mode::Write }),
+        Command::Manifests { check } => {
+            manifests::run(if check { manifests::Mode::Check } else { manifests::Mode::Write })
+        }
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),
         Command::Bench { whole: true, .. } => bench::run_whole(),
         Command::Bench { whole: false, args } => bench::run(&args),

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::operator::{self, Operator, Profile};
+use crate::operator::{self, Installation, Nodes, Profile};
 use crate::{plugins, step};
 use cluster::Cluster;
 use story::Story;
@@ -20,9 +20,15 @@ use story::Story;
 #[derive(Debug)]
 pub struct Narrator {
     started: Instant,
+    is_brief: bool,
 }
 
 impl Narrator {
+    /// One who shows no tables.
+    pub fn brief() -> Self {
+        Self { started: Instant::now(), is_brief: true }
+    }
+
     /// Says one sentence.
     pub fn say(&self, sentence: &str) {
         println!("[{:>7}] {sentence}", step::seconds(self.started.elapsed()));
@@ -40,7 +46,7 @@ impl Narrator {
 /// # Errors
 /// When something cannot be built or started, or something expected does not happen in time.
 pub fn run(kubeconfig: Option<&Path>) -> Result<()> {
-    let narrator = Narrator { started: Instant::now() };
+    let narrator = Narrator { started: Instant::now(), is_brief: false };
     narrator.say("Building the plugins and the operator.");
     plugins::run()?;
     let program = operator::build(Profile::Debug)?;
@@ -55,12 +61,14 @@ pub fn run(kubeconfig: Option<&Path>) -> Result<()> {
             Cluster::join(path)?
         }
     };
-    let kubectl = cluster.kubectl();
-    narrator.say("Installing what is in deploy: kinds, rights, the operator's Deployment (with no pod) and plugins.");
-    operator::install(kubectl)?;
+    narrator.say(
+        "Installing by `kubectl apply -k deploy`: kinds, rights, the operator, and a Job that installs the plugins.",
+    );
+    let nodes = if kubeconfig.is_none() { Nodes::Simulated } else { Nodes::Real };
+    let installation = Installation::from_deploy(cluster.kubectl(), &program, nodes, cluster.directory())?;
     narrator.say(&format!("Granting the plugin oci the origin http://{}, the local registry.", cluster.registry()));
-    operator::grant_registry(kubectl, cluster.registry())?;
-    let mut operator = Operator::start(&program, kubectl, cluster.directory())?;
+    installation.grant_registry(cluster.registry())?;
+    let mut operator = installation.start(&program)?;
     let took = operator.wait_until_ready()?;
     narrator
         .say(&format!("The operator runs with the rights of its ServiceAccount; ready after {}.", step::seconds(took)));

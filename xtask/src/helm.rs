@@ -14,7 +14,7 @@ use crate::{command, workspace};
 /// How long helm waits for what it has been told to wait for; pods that are simulated come up in a second.
 const PATIENCE: &str = "60s";
 
-/// helm with the chart in `deploy/chart`.
+/// helm, and a directory for what it writes.
 #[derive(Debug)]
 pub struct Helm {
     program: PathBuf,
@@ -69,7 +69,7 @@ impl Helm {
         command::output(command.args(values.args())).map(drop)
     }
 
-    /// The objects of a release, as YAML. With `known` it takes these to be what the API server serves beside the usual.
+    /// The objects of a release, as YAML.
     ///
     /// # Errors
     /// When the values are not such as the chart wants them.
@@ -77,6 +77,14 @@ impl Helm {
         let mut command = self.command(&format!("template {name} --namespace {namespace}"));
         command.arg("--kube-version").arg(kubernetes()?).arg(chart());
         command::output(command.args(values.args()))
+    }
+
+    /// The CustomResourceDefinitions of a chart, as YAML.
+    ///
+    /// # Errors
+    /// When there is no such chart.
+    pub fn definitions(&self, chart: &Path) -> Result<String> {
+        command::output(self.command("show crds").arg(chart))
     }
 
     /// A release of this name on the cluster of `kubectl`, whether it is there or not.
@@ -122,44 +130,23 @@ pub struct Release<'a> {
 }
 
 impl Release<'_> {
-    /// Installs it, with its namespace, waits until its pods are ready and its Job is done, and returns the notes.
+    /// Installs the chart, with the namespace if it is missing, or upgrades to it, with these values and no others; then waits until the pods
+    /// of its Deployments are ready. It does not wait for its Job, which is done here only when somebody does it.
     ///
     /// # Errors
     /// When helm or the API server refuses it, or it is not ready in time.
-    pub fn install(&self, values: &Values) -> Result<String> {
-        self.change("install --create-namespace", values)
-    }
-
-    /// Upgrades it to the chart as it is now, with these values and no others, and returns the notes.
-    ///
-    /// # Errors
-    /// As for [`Release::install`].
-    pub fn upgrade(&self, values: &Values) -> Result<String> {
-        self.change("upgrade --reset-values", values)
-    }
-
-    /// Sets it back to the revision before, and waits.
-    ///
-    /// # Errors
-    /// When there is none, or it is not ready in time.
-    pub fn roll_back(&self) -> Result<()> {
-        let mut command = self.command("rollback");
-        command::output(command.args(["--wait", "--wait-for-jobs", "--timeout", PATIENCE])).map(drop)
+    pub fn apply(&self, chart: &Path, values: &Values) -> Result<()> {
+        let mut command = self.command("upgrade --install --create-namespace --reset-values");
+        command.arg(chart).args(["--wait", "--timeout", PATIENCE]).args(values.args());
+        command::output(&mut command).map(drop)
     }
 
     /// Removes it. Its namespace and the CustomResourceDefinitions stay.
     ///
     /// # Errors
     /// When helm or the API server refuses it.
-    pub fn uninstall(&self) -> Result<()> {
-        let mut command = self.command("uninstall");
-        command::output(command.args(["--wait", "--timeout", PATIENCE])).map(drop)
-    }
-
-    fn change(&self, action: &str, values: &Values) -> Result<String> {
-        let mut command = self.command(action);
-        command.arg(chart()).args(["--wait", "--wait-for-jobs", "--timeout", PATIENCE]);
-        command::output(command.args(values.args()))
+    pub fn remove(&self) -> Result<()> {
+        command::output(self.command("uninstall").args(["--wait", "--timeout", PATIENCE])).map(drop)
     }
 
     fn command(&self, action: &str) -> Command {

@@ -4,10 +4,12 @@
 //!
 //! 1. [`plugins`] builds and packs the WebAssembly plugins, with a compiler that [`wasm_toolchain`] finds or installs;
 //! 2. [`control_plane`] starts a real Kubernetes control plane and a real registry on this machine, without containers;
-//! 3. [`lint`], [`crd`], [`mod@test`] and [`mod@bench`] are what CI and committers run;
-//! 4. [`demo`] shows the main job from a pushed tag to a finished rollout.
+//! 3. [`lint`], [`manifests`], [`mod@test`] and [`mod@bench`] are what CI and committers run;
+//! 4. [`demo`] shows the main job from a pushed tag to a finished rollout;
+//! 5. [`install`], a part of the tests, installs, upgrades and removes the operator in each way that the docs name.
 //!
-//! They share [`operator`] (the operator as a local process) and [`image`] (images that hold nothing).
+//! They share [`operator`] (the operator, installed, as a local process), [`kubelet`] (how its pods say that it is started) and [`image`]
+//! (images that hold nothing).
 //!
 //! Below them: [`stop`] (Ctrl-C and SIGTERM), [`command`] (programs that are run to their end), [`process`] (programs that are kept
 //! running, and never outlive us), [`kubectl`], [`helm`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
@@ -17,13 +19,15 @@ pub mod cache;
 pub mod cli;
 pub mod command;
 pub mod control_plane;
-pub mod crd;
 pub mod demo;
 pub mod helm;
 pub mod hex;
 pub mod image;
+pub mod install;
 pub mod kubectl;
+pub mod kubelet;
 pub mod lint;
+pub mod manifests;
 pub mod operator;
 pub mod plugins;
 pub mod process;

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::step::Steps;
-use crate::{cache, command, crd, workspace};
+use crate::{cache, command, manifests, workspace};
 
 /// The cargo-deny that is built where none is installed.
 const CARGO_DENY: &str = "0.20.2";
@@ -71,7 +71,7 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
             command::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
-    steps.run("generated files", || crd::run(crd::Mode::Check))?;
+    steps.run("generated files", || manifests::run(manifests::Mode::Check))?;
     chart::run_in(steps, reach)?;
     steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
     Ok(())

@@ -1,20 +1,25 @@
-//! The operator's own program: built, and run as a local process with the rights that it has in a cluster.
+//! The operator's own program: built, installed, and run as a local process with the rights that it has in a cluster.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::control_plane::credentials::write_secret;
+use crate::control_plane::node::LABEL;
 use crate::control_plane::port;
 use crate::kubectl::Kubectl;
+use crate::kubelet::Container;
 use crate::process::Process;
 use crate::{command, step, stop, workspace};
 
 /// Namespace of the operator, and name of its ServiceAccount and Deployment, as in `deploy/operator`.
 pub const NAME: &str = "k8supdater";
+
+/// The label of the Job that installs plugins, and of its pods.
+const INSTALLER: &str = "app.kubernetes.io/name=k8supdater-installer";
 
 /// How long the operator may need to get ready. An unoptimised one compiles the plugins in 10 s, on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -49,71 +54,204 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
     Ok(workspace::target().join(directory).join("k8supdater"))
 }
 
-/// Installs the operator from `deploy`, except that no pod of it runs: it is to run here.
-///
-/// # Errors
-/// When the API server refuses something.
-pub fn install(kubectl: &Kubectl) -> Result<()> {
-    install_definitions(kubectl)?;
-    let mut apply = kubectl.command("apply --server-side -k");
-    command::output(apply.arg(workspace::root().join("deploy")))?;
-    kubectl.output(&format!("-n {NAME} scale deployment/{NAME} --replicas=0"))?;
-    Ok(())
+/// Where pods of ours run, if they run at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// There are only simulated ones, which start no image.
+    Simulated,
+    /// There are real ones too, on which no pod of ours must come to run: the processes here stand in for them.
+    Real,
 }
 
-/// Installs the CustomResourceDefinitions, and waits until the API server serves them.
-///
-/// # Errors
-/// When it does not.
-pub fn install_definitions(kubectl: &Kubectl) -> Result<()> {
-    let definitions = workspace::root().join("deploy/crd");
-    command::output(kubectl.command("apply --server-side -k").arg(&definitions))?;
-    let mut wait = kubectl.command("wait --for=condition=Established --timeout=60s -f");
-    command::output(wait.arg(definitions.join("k8supdater.dev.yaml")))?;
-    Ok(())
+/// The operator in a cluster. What its pods would run runs here, as [`kubelet`](crate::kubelet) has it.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    kubectl: Kubectl,
+    namespace: String,
+    directory: PathBuf,
+    disk: PathBuf,
 }
 
-/// Lets the shipped plugin `oci` call a registry at `address` over plain http.
-///
-/// # Errors
-/// When there is no such plugin.
-pub fn grant_registry(kubectl: &Kubectl, address: &str) -> Result<()> {
-    let plugin = kubectl.json(&format!("-n {NAME} get plugin oci"))?;
-    let mut origins = plugin["spec"]["grants"]["origins"].as_array().cloned().unwrap_or_default();
-    origins.push(json!(format!("http://{address}")));
-    let patch = json!({"spec": {"grants": {"origins": origins}, "settings": {"plainHttp": true}}});
-    let mut command = kubectl.command(&format!("-n {NAME} patch plugin oci --type merge -p"));
-    command::output(command.arg(patch.to_string()))?;
-    Ok(())
+impl Installation {
+    /// Of manifests that were applied, in `namespace`. What the processes write goes to `directory`, and what they find there from an earlier
+    /// start, such as compiled plugins, they use again.
+    pub fn new(kubectl: &Kubectl, namespace: &str, directory: &Path) -> Self {
+        let disk = directory.join("volumes");
+        Self { kubectl: kubectl.clone(), namespace: namespace.to_owned(), directory: directory.to_owned(), disk }
+    }
+
+    /// With volumes that are kept elsewhere.
+    #[must_use]
+    pub fn with_disk(mut self, disk: &Path) -> Self {
+        disk.clone_into(&mut self.disk);
+        self
+    }
+
+    /// Installs the operator from `deploy`, by one command, and has its plugins installed by `program`.
+    ///
+    /// # Errors
+    /// When the API server refuses something, or the plugins do not get installed.
+    pub fn from_deploy(kubectl: &Kubectl, program: &Path, nodes: Nodes, directory: &Path) -> Result<Self> {
+        let deploy = match nodes {
+            Nodes::Simulated => workspace::root().join("deploy"),
+            Nodes::Real => overlay(directory)?,
+        };
+        command::output(kubectl.command("apply -k").arg(deploy))?;
+        let installation = Self::new(kubectl, NAME, directory);
+        installation.install_plugins(program, &workspace::root().join("deploy/plugins"))?;
+        Ok(installation)
+    }
+
+    /// The operator's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Runs what the Job runs that installs plugins, with those in the directory `plugins` in place of those in the image, until the Job is
+    /// complete. Gives what the program says.
+    ///
+    /// # Errors
+    /// When there is no pod to run, the program fails, or the Job does not notice its success.
+    pub fn install_plugins(&self, program: &Path, plugins: &Path) -> Result<String> {
+        let job = self.wait_for("an unfinished Job that installs plugins", || {
+            Ok(items(&self.json("get jobs -l", INSTALLER)?).into_iter().find(|job| !is_over(job)))
+        })?;
+        let job = name_of(&job)?;
+        let pod = self.wait_for("a pod of it that was scheduled", || {
+            let pods = items(&self.json("get pods -l", &format!("batch.kubernetes.io/job-name={job}"))?);
+            Ok(pods.into_iter().find(|pod| pod["spec"]["nodeName"].is_string() && pod["status"]["phase"] == "Pending"))
+        })?;
+        let container = Container::read(&pod, &self.disk)?;
+        let kubeconfig = self.directory.join("installer.kubeconfig");
+        container.write_kubeconfig(&self.kubectl, &kubeconfig)?;
+        let pod = name_of(&pod)?;
+        self.report(&pod, &container.running())?;
+        let mut process = Command::new(program);
+        process.args(&container.args).envs(container.env.iter().map(|(name, value)| (name, value)));
+        process.env("KUBECONFIG", &kubeconfig).env("K8SUPDATER_PLUGINS", plugins);
+        let said = command::output(&mut process);
+        self.report(&pod, &container.ended(said.is_ok()))?;
+        let said = said?;
+        self.kubectl.output(&format!("-n {} wait --for=condition=complete --timeout=60s job/{job}", self.namespace))?;
+        Ok(said)
+    }
+
+    /// Writes the status of a pod, as its kubelet would.
+    fn report(&self, pod: &str, status: &Value) -> Result<()> {
+        let mut patch = self.kubectl.command(&format!("-n {} patch pod {pod} --subresource=status -p", self.namespace));
+        command::output(patch.arg(status.to_string())).map(drop)
+    }
+
+    fn json(&self, what: &str, label: &str) -> Result<Value> {
+        self.kubectl.json(&format!("-n {} {what} {label}", self.namespace))
+    }
+
+    /// Lets the shipped plugin `oci` call a registry at `address` over plain http.
+    ///
+    /// # Errors
+    /// When there is no such plugin.
+    pub fn grant_registry(&self, address: &str) -> Result<()> {
+        let plugin = self.json("get plugin", "oci")?;
+        let mut origins = plugin["spec"]["grants"]["origins"].as_array().cloned().unwrap_or_default();
+        origins.push(json!(format!("http://{address}")));
+        let patch = json!({"spec": {"grants": {"origins": origins}, "settings": {"plainHttp": true}}});
+        let mut command = self.kubectl.command(&format!("-n {} patch plugin oci --type merge -p", self.namespace));
+        command::output(command.arg(patch.to_string()))?;
+        Ok(())
+    }
+
+    /// Starts `program` as the pod of the Deployment says, with the rights of its ServiceAccount.
+    ///
+    /// # Errors
+    /// When the Deployment is not as it should be, the API server gives no token, or the program cannot be started.
+    pub fn start(&self, program: &Path) -> Result<Operator> {
+        let deployment = self.json("get deployment", NAME)?;
+        let mut pod = deployment["spec"]["template"].clone();
+        pod["metadata"]["namespace"] = json!(self.namespace);
+        pod["metadata"]["name"] = json!(format!("{NAME}-0"));
+        let container = Container::read(&pod, &self.disk)?;
+        let kubeconfig = self.directory.join("operator.kubeconfig");
+        container.write_kubeconfig(&self.kubectl, &kubeconfig)?;
+        create_private(&self.disk)?;
+        // A pod has an address of its own, and all its ports to itself.
+        let [port] = port::free()?;
+        let health = format!("127.0.0.1:{port}");
+        let started = Instant::now();
+        let process = Process::start_with(NAME, program, self.directory.join("operator.log"), |command| {
+            command.args(&container.args).envs(container.env.iter().map(|(name, value)| (name, value)));
+            command.env("KUBECONFIG", &kubeconfig).env("K8SUPDATER_HEALTH_ADDRESS", &health);
+        })?;
+        Ok(Operator { process: process.with_grace(GRACE), namespace: self.namespace.clone(), health, started })
+    }
+
+    fn wait_for<T>(&self, what: &str, look: impl Fn() -> Result<Option<T>>) -> Result<T> {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            if begun.elapsed() > PATIENCE {
+                let shown = self.kubectl.output(&format!("-n {} get events,jobs,pods", self.namespace))?;
+                bail!("no {what} after {}; there are\n{shown}", step::seconds(PATIENCE));
+            }
+            stop::sleep(Duration::from_millis(50))?;
+        }
+    }
+}
+
+fn items(list: &Value) -> Vec<Value> {
+    list["items"].as_array().cloned().unwrap_or_default()
+}
+
+fn name_of(object: &Value) -> Result<String> {
+    object["metadata"]["name"].as_str().map(str::to_owned).context("an object has a name")
+}
+
+/// Whether a Job has come to its end, good or bad.
+fn is_over(job: &Value) -> bool {
+    let conditions = job["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().any(|it| (it["type"] == "Complete" || it["type"] == "Failed") && it["status"] == "True")
+}
+
+/// A kustomization of `deploy` with no pod of the operator, and with that of the Job on a simulated node.
+fn overlay(directory: &Path) -> Result<PathBuf> {
+    let overlay = directory.join("overlay");
+    fs::create_dir_all(&overlay).with_context(|| format!("cannot create {}", overlay.display()))?;
+    // kustomize takes no absolute path.
+    let overlay = overlay.canonicalize().with_context(|| format!("cannot find {}", overlay.display()))?;
+    let up: PathBuf = overlay.components().skip(1).map(|_| "..").collect();
+    let deploy = up.join(workspace::root().join("deploy").strip_prefix("/")?);
+    let pod = json!({"nodeSelector": {LABEL: "true"}, "tolerations": [{"key": LABEL, "operator": "Exists"}]});
+    let patch = |kind: &str, operations: Value| json!({"target": {"kind": kind}, "patch": operations.to_string()});
+    let kustomization = json!({
+        "resources": [deploy],
+        "patches": [
+            patch("Deployment", json!([{"op": "replace", "path": "/spec/replicas", "value": 0}])),
+            patch("Job", json!([
+                {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": pod["nodeSelector"]},
+                {"op": "add", "path": "/spec/template/spec/tolerations", "value": pod["tolerations"]},
+            ])),
+        ],
+    });
+    let path = overlay.join("kustomization.yaml");
+    // JSON is YAML.
+    fs::write(&path, format!("{kustomization:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(overlay)
 }
 
 /// A running operator. Dropping it stops it.
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
+    namespace: String,
     health: String,
     started: Instant,
 }
 
 impl Operator {
-    /// Starts `program` with the rights of the ServiceAccount that [`install`] has created. Everything it writes goes to `directory`;
-    /// compiled plugins that it finds there from an earlier start are used again.
-    ///
-    /// # Errors
-    /// When the API server gives no token, or the program cannot be started.
-    pub fn start(program: &Path, kubectl: &Kubectl, directory: &Path) -> Result<Self> {
-        let kubeconfig = directory.join("operator.kubeconfig");
-        write_kubeconfig(kubectl, &kubeconfig)?;
-        let cache = directory.join("operator-cache");
-        create_private(&cache)?;
-        let [port] = port::free()?;
-        let health = format!("127.0.0.1:{port}");
-        let started = Instant::now();
-        let process = Process::start_with("k8supdater", program, directory.join("operator.log"), |command| {
-            command.arg("--kubeconfig").arg(&kubeconfig).arg("--cache-dir").arg(&cache);
-            command.args(["--namespace", NAME, "--health-address", &health]);
-        })?;
-        Ok(Self { process: process.with_grace(GRACE), health, started })
+    /// The namespace that it is installed in.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Waits until it looks after everything there is, and returns the time since its start.
@@ -181,25 +319,6 @@ fn create_private(path: &Path) -> Result<()> {
     result.with_context(|| format!("cannot create {}", path.display()))
 }
 
-/// Writes a kubeconfig with the rights of the operator's ServiceAccount, and no others.
-fn write_kubeconfig(kubectl: &Kubectl, path: &Path) -> Result<()> {
-    let config = kubectl.json("config view --minify --flatten --raw")?;
-    let token = kubectl.output(&format!("-n {NAME} create token {NAME}"))?;
-    write_secret(path, &format!("{:#}\n", with_token(&config, token.trim())))
-}
-
-/// The cluster of `config`, for the bearer of `token`.
-fn with_token(config: &Value, token: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": NAME, "cluster": config["clusters"][0]["cluster"]}],
-        "users": [{"name": NAME, "user": {"token": token}}],
-        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
-        "current-context": NAME,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,13 +332,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_administrators_rights_gets_into_the_operators_kubeconfig() {
-        let config = json!({
-            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": "QQ=="}}],
-            "users": [{"name": "admin", "user": {"token": "secret-of-admin"}}],
-        });
-        let text = with_token(&config, "t").to_string();
-        assert!(text.contains("https://127.0.0.1:1") && text.contains("QQ=="), "{text}");
-        assert!(!text.contains("admin"), "{text}");
+    fn a_job_is_over_when_it_has_succeeded_or_given_up() {
+        let job = |kind: &str, status: &str| json!({"status": {"conditions": [{"type": kind, "status": status}]}});
+        assert!(is_over(&job("Complete", "True")) && is_over(&job("Failed", "True")));
+        assert!(!is_over(&job("Complete", "False")) && !is_over(&job("Suspended", "True")) && !is_over(&json!({})));
     }
 }

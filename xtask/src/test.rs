@@ -14,8 +14,9 @@ use crate::control_plane::ControlPlane;
 use crate::control_plane::look_up::Programs;
 use crate::control_plane::program::Program;
 use crate::lint::Reach;
+use crate::operator::{self, Profile};
 use crate::step::Steps;
-use crate::{command, lint, operator, plugins, workspace};
+use crate::{command, install, lint, plugins, workspace};
 
 /// What to test.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,8 +41,8 @@ pub enum Part {
     Plugins,
     /// Everything of the host that needs no cluster, with the compiled plugins.
     Host,
-    /// Whether an API server takes what is in deploy.
-    Deploy,
+    /// Installing, upgrading and removing, in each way, with the whole demo in between.
+    Install,
     /// The operator on the control plane.
     Cluster,
 }
@@ -50,15 +51,15 @@ impl Part {
     fn needs_compiled_plugins(self) -> bool {
         match self {
             Self::Lint | Self::Plugins => false,
-            // What is deployed includes the compiled plugins.
-            Self::Host | Self::Deploy | Self::Cluster => true,
+            // What is installed includes the compiled plugins.
+            Self::Host | Self::Install | Self::Cluster => true,
         }
     }
 
     fn needs_control_plane(self) -> bool {
         match self {
             Self::Lint | Self::Plugins | Self::Host => false,
-            Self::Deploy | Self::Cluster => true,
+            Self::Install | Self::Cluster => true,
         }
     }
 }
@@ -96,9 +97,14 @@ pub fn run(args: &Args) -> Result<()> {
         // The tests that need a cluster are declared with `test = false`, so they run only when they are named.
         steps.run("tests of the host", || command::run(&mut test(&["--workspace"])))?;
     }
-    if args.wants_any(Part::needs_control_plane) {
+    if args.wants(Part::Install)
+        && let Some(program) = steps.run("program to install", || operator::build(Profile::Debug))?
+    {
+        install::run_in(&mut steps, &program)?;
+    }
+    if args.wants(Part::Cluster) {
         run_on_control_plane(args, &mut steps)?;
-    } else if args.only.is_empty() {
+    } else if args.offline && args.only.is_empty() {
         steps.skip("what needs a control plane: --offline");
     }
     steps.finish()
@@ -110,23 +116,18 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
         Ok((ControlPlane::start(&programs)?, programs))
     })?;
     let Some((control_plane, programs)) = started else { return Ok(()) };
-    if args.wants(Part::Deploy) {
-        steps.run("deploy on the API server", || try_deploy(&control_plane))?;
-    }
-    if args.wants(Part::Cluster) {
-        steps.run("tests on the control plane", || {
-            // Of the whole workspace, or Cargo would choose other features for shared packages and build them again.
-            let mut cargo = test(&["--workspace", "--test", "cluster"]);
-            cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
-            cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
-            cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
-            cargo.env("K8SUPDATER_TEST_MAIL_PROGRAM", programs.path(Program::Mailpit)?);
-            if !args.filter.is_empty() {
-                cargo.arg("--").args(&args.filter);
-            }
-            command::run(&mut cargo)
-        })?;
-    }
+    steps.run("tests on the control plane", || {
+        // Of the whole workspace, or Cargo would choose other features for shared packages and build them again.
+        let mut cargo = test(&["--workspace", "--test", "cluster"]);
+        cargo.env("K8SUPDATER_TEST_KUBECONFIG", control_plane.kubeconfig());
+        cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
+        cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
+        cargo.env("K8SUPDATER_TEST_MAIL_PROGRAM", programs.path(Program::Mailpit)?);
+        if !args.filter.is_empty() {
+            cargo.arg("--").args(&args.filter);
+        }
+        command::run(&mut cargo)
+    })?;
     Ok(())
 }
 
@@ -135,15 +136,6 @@ fn test(args: &[&str]) -> Command {
     let mut cargo = command::cargo();
     cargo.arg("test").args(args).env("K8SUPDATER_TEST_PLUGINS", workspace::packed_plugins());
     cargo
-}
-
-/// Lets the API server look at all of `deploy`, without keeping anything but what it needs to know for that.
-fn try_deploy(control_plane: &ControlPlane) -> Result<()> {
-    let kubectl = control_plane.kubectl();
-    operator::install_definitions(kubectl)?;
-    let namespace = workspace::root().join("deploy/operator/namespace.yaml");
-    command::run(kubectl.command("apply --server-side -f").arg(namespace))?;
-    command::run(kubectl.command("apply --server-side --dry-run=server -k").arg(workspace::root().join("deploy")))
 }
 
 #[cfg(test)]
@@ -158,8 +150,8 @@ mod tests {
 
     #[test]
     fn everything_runs_unless_something_is_chosen_or_no_control_plane_is_wanted() {
-        use Part::{Cluster, Deploy, Host, Lint, Plugins};
-        check(false, &[], &[Lint, Plugins, Host, Deploy, Cluster]);
+        use Part::{Cluster, Host, Install, Lint, Plugins};
+        check(false, &[], &[Lint, Plugins, Host, Install, Cluster]);
         check(true, &[], &[Lint, Plugins, Host]);
         check(false, &[Cluster, Lint], &[Lint, Cluster]);
         check(true, &[Cluster], &[]);

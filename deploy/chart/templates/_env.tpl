@@ -30,6 +30,8 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
+- name: K8SUPDATER_CACHE_DIR
+  value: /var/cache/k8supdater/compiled
 {{- include "k8supdater.variable" (dict "name" "WATCH_NAMESPACES" "value" (join "," .Values.watchNamespaces)) }}
 {{- include "k8supdater.variable" (dict "name" "REFRESH_FREQUENCY_IN_SECONDS" "value" $config.interval) }}
 {{- include "k8supdater.variable" (dict "name" "VERSIONS_FRONTIER" "value" $config.frontier) }}
@@ -59,6 +61,4 @@
 {{- include "k8supdater.variable" (dict "name" "TELEGRAM_CHAT_ID" "value" $config.telegram.chatId) }}
 {{- include "k8supdater.variable" (dict "name" "TELEGRAM_API_URL" "value" $config.telegram.apiUrl) }}
 {{- include "k8supdater.secretVariable" (dict "name" "TELEGRAM_TOKEN" "from" $config.telegram.token) }}
-- name: K8SUPDATER_CACHE_DIR
-  value: /var/cache/k8supdater/compiled
 {{- end -}}

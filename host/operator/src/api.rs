@@ -1,7 +1,7 @@
 //! The Kubernetes API of the operator: group `k8supdater.dev`, version `v1`.
 //!
 //! Types only. Their doc comments are what `kubectl explain` prints, so they speak to users; their attributes are the schema that
-//! the API server enforces. `cargo xtask crd` writes the YAML of `deploy/crd` from here, and a test fails when the two differ.
+//! the API server enforces. `cargo xtask manifests` writes the YAML of `deploy/crd` from here, and a test fails when the two differ.
 
 pub mod conditions;
 #[allow(unreachable_pub, reason = "KubeSchema puts a copy of each type where nobody can reach it")]

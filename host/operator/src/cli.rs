@@ -6,6 +6,7 @@ pub mod check;
 pub mod crd;
 pub mod explain;
 pub mod history;
+pub mod manifests;
 pub mod plugin;
 
 pub mod name;
@@ -31,11 +32,13 @@ pub struct Cli {
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Packs, checks and shows plugins; needs no cluster.
+    /// Packs, checks and shows plugins, which needs no cluster, and installs those that are shipped.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
+    /// Prints all that an installation takes as YAML, for `kubectl apply -f -`.
+    Manifests(manifests::ManifestsArgs),
     /// Says which newer tags there are for images, as the operator would decide, and writes them into manifests; needs no cluster.
     Check(Box<check::CheckArgs>),
     /// Says what a handler would do now, and what became of every tag, by which rule; changes nothing.

@@ -5,6 +5,7 @@
 
 mod email;
 mod given;
+pub mod shipped;
 mod telegram;
 pub mod terminal;
 
@@ -333,7 +334,8 @@ fn set_path(path: Option<PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-fn namespaces(text: &str) -> Option<Vec<String>> {
+/// Names of namespaces, separated by commas: sorted, each once.
+pub(crate) fn namespaces(text: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> =
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     names.sort();
@@ -342,7 +344,7 @@ fn namespaces(text: &str) -> Option<Vec<String>> {
 }
 
 /// Whether `text` is a DNS label as in RFC 1123, which is what namespaces are called.
-fn is_dns_label(text: &str) -> bool {
+pub(crate) fn is_dns_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && !text.starts_with('-')

@@ -31,6 +31,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match cli.command {
         Some(Command::Plugin(command)) => cli::plugin::run(command)?,
         Some(Command::Crd) => cli::crd::run()?,
+        Some(Command::Manifests(args)) => cli::manifests::run(args)?,
         Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
         Some(Command::Explain(args)) => cli::explain::run(&args)?,
         Some(Command::Approve(args)) => return Ok(cli::answer::approve(&args)?),

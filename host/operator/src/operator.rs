@@ -58,7 +58,7 @@ pub enum RunError {
     Connect(#[from] ConnectError),
     /// The API server does not know our kinds, or does not let us see them.
     #[error(
-        "cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"kubectl apply --server-side -k deploy\""
+        "cannot list {plural}; install the CustomResourceDefinitions and RBAC with \"k8supdater manifests | kubectl apply -f -\""
     )]
     Preflight {
         /// Plural name of the kind.

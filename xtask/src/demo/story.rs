@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Narrator;
 use super::cluster::{self, Cluster, NAMESPACE};
-use crate::operator::{NAME, Operator};
+use crate::operator::Operator;
 use crate::{image, step, stop};
 
 /// Name of the Deployment, its container and its handler.
@@ -42,7 +42,7 @@ impl Story<'_> {
     /// When something expected does not happen in time, with the end of the operator's log.
     pub fn tell(mut self) -> Result<String> {
         self.expect("the shipped plugins are Ready", |story| {
-            let plugins = story.cluster.kubectl().json(&format!("-n {NAME} get plugins"))?;
+            let plugins = story.cluster.kubectl().json(&format!("-n {} get plugins", story.operator.namespace()))?;
             let items = plugins["items"].as_array().context("a list has items")?;
             Ok(!items.is_empty() && items.iter().all(|plugin| status_of(plugin, "Ready") == "True"))
         })?;
@@ -57,7 +57,9 @@ impl Story<'_> {
         ));
         let (patched, rolled_out) = self.watch_update(pushed)?;
         self.watch_report()?;
-        self.show()?;
+        if !self.narrator.is_brief {
+            self.show()?;
+        }
         Ok(format!(
             "{PATCH} was applied {} after its push and rolled out after {} (checks are every {}); {MAJOR} was reported and not applied.",
             step::seconds(patched),
@@ -164,7 +166,7 @@ impl Story<'_> {
 }
 
 /// The status of a condition; `Unknown` where there is none.
-fn status_of<'a>(object: &'a Value, condition: &str) -> &'a str {
+pub fn status_of<'a>(object: &'a Value, condition: &str) -> &'a str {
     let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let found = conditions.iter().find(|found| found["type"] == condition);
     found.and_then(|found| found["status"].as_str()).unwrap_or("Unknown")

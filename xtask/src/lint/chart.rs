@@ -1,9 +1,11 @@
-//! The Helm chart: what helm says of it, whether an API server takes what it makes, and whether that is what is in `deploy`.
+//! The Helm chart: what helm says of it, whether an API server takes what it makes, and whether that is what the other manifests have.
 //!
-//! Each file in `deploy/chart/ci` is a set of values that has to work; [`WRONG`] are some that must not.
+//! Each file in `deploy/chart/ci`, and each example of values in `docs/helm.md`, is a set that has to work; [`WRONG`] are some that must not.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -14,11 +16,15 @@ use crate::control_plane::look_up::Programs;
 use crate::control_plane::program::Module;
 use crate::helm::{self, Helm, Values};
 use crate::kubectl::Kubectl;
+use crate::operator::{self, Profile};
 use crate::step::Steps;
-use crate::{operator, workspace};
+use crate::{command, workspace};
 
 /// A name and a namespace that are numbers to a reader of YAML who is not told otherwise.
 const ODD: (&str, &str) = ("42", "1e5");
+
+/// The page for users of the chart.
+const PAGE: &str = "docs/helm.md";
 
 /// Kinds of the Prometheus operator, which only its own API server knows.
 const MONITORING: &str = "apiVersion: monitoring.coreos.com/";
@@ -69,22 +75,33 @@ const WRONG: [(&str, &str); 33] = [
 /// # Errors
 /// Only when interrupted.
 pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
-    let Some(helm) = steps.run("helm", Helm::find_or_build)? else { return Ok(()) };
-    steps.run("chart: helm lint, wrong values", || {
-        lint(&helm)?;
-        refuse_what_is_wrong(&helm)
+    let prepared = steps.run("chart: helm lint, wrong values", || {
+        let helm = Helm::find_or_build()?;
+        let directory = tempfile::tempdir().context("cannot create a temporary directory")?;
+        let cases = cases(directory.path())?;
+        lint(&helm, &cases)?;
+        refuse_what_is_wrong(&helm)?;
+        Ok((helm, cases, directory))
     })?;
+    let Some((helm, cases, _directory)) = prepared else { return Ok(()) };
     match reach {
-        Reach::Everything => _ = steps.run("chart on an API server", || try_on_api_server(&helm))?,
+        Reach::Everything => _ = steps.run("chart on an API server", || try_on_api_server(&helm, &cases))?,
         Reach::Offline => steps.skip("chart on an API server: --offline"),
     }
     Ok(())
 }
 
-/// The values that have to work, with what they are called.
-fn cases() -> Result<BTreeMap<String, Values>> {
-    let directory = helm::chart().join("ci");
+/// The values that have to work, with what they are called. Those of the page become files in `directory`.
+fn cases(directory: &Path) -> Result<BTreeMap<String, Values>> {
+    let page = workspace::root().join(PAGE);
+    let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
     let mut cases = BTreeMap::from([("no values".to_owned(), Values::default())]);
+    for (index, example) in examples(&text).into_iter().enumerate() {
+        let path = directory.join(format!("{index}.yaml"));
+        fs::write(&path, example).with_context(|| format!("cannot write {}", path.display()))?;
+        cases.insert(format!("{PAGE}, example {}", index + 1), Values::file(path));
+    }
+    let directory = helm::chart().join("ci");
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", directory.display()))?.path();
         cases.insert(workspace::shown(&path), Values::file(path));
@@ -92,9 +109,14 @@ fn cases() -> Result<BTreeMap<String, Values>> {
     Ok(cases)
 }
 
-fn lint(helm: &Helm) -> Result<()> {
-    for (name, values) in cases()? {
-        helm.lint(&values).with_context(|| format!("helm lint with {name}"))?;
+/// What stands in fences with the word `yaml`.
+fn examples(page: &str) -> Vec<&str> {
+    page.split("\n```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+fn lint(helm: &Helm, cases: &BTreeMap<String, Values>) -> Result<()> {
+    for (name, values) in cases {
+        helm.lint(values).with_context(|| format!("helm lint with {name}"))?;
     }
     Ok(())
 }
@@ -111,28 +133,35 @@ fn refuse_what_is_wrong(helm: &Helm) -> Result<()> {
     report("the chart's messages", &faults)
 }
 
-fn try_on_api_server(helm: &Helm) -> Result<()> {
+fn try_on_api_server(helm: &Helm, cases: &BTreeMap<String, Values>) -> Result<()> {
+    let program = operator::build(Profile::Debug)?;
     let programs = Programs::find_or_build_of(&Module::CONTROL_PLANE)?;
     let control_plane = ControlPlane::start(&programs)?;
     let kubectl = control_plane.kubectl();
-    operator::install_definitions(kubectl)?;
-    for namespace in [operator::NAME, ODD.1, "team-a", "team-b"] {
+    let definitions = helm::chart().join("crds");
+    command::output(kubectl.command("apply --server-side -f").arg(&definitions))?;
+    command::output(kubectl.command("wait --for=condition=Established --timeout=60s -f").arg(&definitions))?;
+    for namespace in [operator::NAME, ODD.1, "shop", "shop-staging"] {
         kubectl.output(&format!("create namespace {namespace}"))?;
         // A pod that the profile forbids is a warning then, and a warning is an error here.
         kubectl.output(&format!("label namespace {namespace} pod-security.kubernetes.io/warn=restricted"))?;
     }
-    for (name, values) in cases()? {
+    for (name, values) in cases {
         for (release, namespace) in [(operator::NAME, operator::NAME), ODD] {
-            let rendered = helm.template(release, namespace, &values)?;
+            let rendered = helm.template(release, namespace, values)?;
             let (unknown, known): (Vec<&str>, Vec<&str>) =
                 documents(&rendered).into_iter().partition(|document| document.contains(MONITORING));
             let objects = dry_run(kubectl, &known.join("\n---\n"))
                 .with_context(|| format!("{name}, as release {release} in {namespace}"))?;
             println!("{name}, as release {release}: {} objects, {} unknown ones", objects.len(), unknown.len());
-            check_scope(&values, &objects).with_context(|| name.clone())?;
         }
     }
-    compare(kubectl, helm)
+    let deploy = format!("kustomize {}", workspace::root().join("deploy").display());
+    compare(kubectl, helm, &Values::default(), &kubectl.output(&deploy)?)?;
+    // For single namespaces there is nothing in deploy to compare with, but what the program makes of it, which a test compares.
+    let values = Values::set(&["watchNamespaces={shop,shop-staging}"]);
+    let manifests = command::output(Command::new(program).args(["manifests", "--watch-namespaces", "shop,shop-staging"]))?;
+    compare(kubectl, helm, &values, &manifests)
 }
 
 /// The documents of a YAML text; with comments, without empty ones.
@@ -154,32 +183,21 @@ fn items(mut objects: Value) -> Vec<Value> {
     }
 }
 
-/// Whether nothing is valid in the whole cluster where single namespaces are meant.
-fn check_scope(values: &Values, objects: &[Value]) -> Result<()> {
-    let is_namespaced = values.files.iter().any(|file| file.ends_with("namespaced.yaml"));
-    let wide: Vec<&Value> = objects.iter().filter(|object| object["metadata"]["namespace"].is_null()).collect();
-    if is_namespaced && !wide.is_empty() {
-        bail!("there are objects without a namespace: {wide:?}");
-    }
-    Ok(())
-}
-
-/// Whether the chart makes the same objects as `kubectl apply -k deploy`, but for the kinds and the namespace, which Helm makes by itself.
-fn compare(kubectl: &Kubectl, helm: &Helm) -> Result<()> {
-    let ours = dry_run(kubectl, &helm.template(operator::NAME, operator::NAME, &Values::default())?)?;
-    let kustomized = kubectl.output(&format!("kustomize {}", workspace::root().join("deploy").display()))?;
-    let theirs = dry_run(kubectl, &kustomized)?;
-    let (ours, theirs) = (by_name(ours), by_name(theirs));
+/// Whether the chart makes the same objects as other manifests, but for the kinds and the namespace, which Helm makes by itself.
+fn compare(kubectl: &Kubectl, helm: &Helm, values: &Values, manifests: &str) -> Result<()> {
+    let ours = by_name(dry_run(kubectl, &helm.template(operator::NAME, operator::NAME, values)?)?);
+    let theirs = by_name(dry_run(kubectl, manifests)?);
     let mut differences = Vec::new();
     for name in ours.keys().chain(theirs.keys().filter(|name| !ours.contains_key(*name))) {
         match (ours.get(name), theirs.get(name)) {
             (Some(ours), Some(theirs)) => compare_values(name, ours, theirs, &mut differences),
             (Some(_), None) => differences.push(format!("{name} is in the chart only")),
-            (None, _) => differences.push(format!("{name} is in deploy only")),
+            (None, _) => differences.push(format!("{name} is in the manifests only")),
         }
     }
-    println!("{} objects are the same in the chart and in deploy", ours.len());
-    report("the chart differs from deploy", &differences)
+    report("the chart differs from the manifests", &differences)?;
+    println!("{} objects are the same in the chart and in the manifests", ours.len());
+    Ok(())
 }
 
 fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
@@ -188,8 +206,9 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
     objects
         .map(|mut object| {
             simplify(&mut object);
-            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            (format!("{}/{}", word(&object["kind"]), word(&object["metadata"]["name"])), object)
+            let (kind, metadata) = (&object["kind"], &object["metadata"]);
+            let words = [&metadata["namespace"], kind, &metadata["name"]].map(|word| word.as_str().unwrap_or_default());
+            (words.join("/").trim_start_matches('/').to_owned(), object)
         })
         .collect()
 }
@@ -244,7 +263,7 @@ fn compare_values(path: &str, ours: &Value, theirs: &Value, differences: &mut Ve
             }
         }
         _ if ours == theirs => {}
-        _ => differences.push(format!("{path} is {ours} in the chart, and {theirs} in deploy")),
+        _ => differences.push(format!("{path} is {ours} in the chart, and {theirs} in the manifests")),
     }
 }
 
@@ -270,11 +289,11 @@ mod tests {
             json!({"rules": [{"verbs": ["get"]}]}),
             json!({"rules": [{"verbs": ["list"]}], "more": 1}),
             &[
-                r#"Role/a.rules[0].verbs[0] is "get" in the chart, and "list" in deploy"#,
-                "Role/a.more is null in the chart, and 1 in deploy",
+                r#"Role/a.rules[0].verbs[0] is "get" in the chart, and "list" in the manifests"#,
+                "Role/a.more is null in the chart, and 1 in the manifests",
             ],
         );
-        check(json!({"verbs": ["get"]}), json!({"verbs": []}), &[r#"Role/a.verbs is ["get"] in the chart, and [] in deploy"#]);
+        check(json!({"verbs": ["get"]}), json!({"verbs": []}), &[r#"Role/a.verbs is ["get"] in the chart, and [] in the manifests"#]);
     }
 
     #[test]
@@ -292,6 +311,13 @@ mod tests {
             "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
         });
         assert_eq!(object, expected);
+    }
+
+    #[test]
+    fn examples_of_values_are_what_a_page_marks_as_yaml() {
+        let page = "a\n```sh\nhelm\n```\n\n```yaml\na: 1\n```\nb\n```yaml\nb: 2\n```\n";
+        assert_eq!(examples(page), ["a: 1\n", "b: 2\n"]);
+        assert_eq!(examples("a"), Vec::<&str>::new());
     }
 
     #[test]

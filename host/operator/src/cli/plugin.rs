@@ -1,4 +1,7 @@
-//! `k8supdater plugin`: what a plugin's author and a suspicious administrator need.
+//! `k8supdater plugin`: what a plugin's author and a suspicious administrator need, and [`install`], which an installation runs by itself.
+
+pub mod install;
+pub mod shipped;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,9 @@ pub enum PluginCommand {
     Pack(PackArgs),
     /// Shows what a plugin is and what it asks for, and that it imports nothing.
     Inspect(InspectArgs),
+    /// Installs the shipped plugins in the cluster: their ConfigMaps and Plugin objects, in the operator's namespace. What is there is brought
+    /// up to date, and what somebody else has made or changed is left alone.
+    Install(install::InstallArgs),
 }
 
 /// Arguments of `plugin pack`.
@@ -104,6 +110,9 @@ pub enum PluginError {
     /// The YAML could not be made.
     #[error("cannot write YAML")]
     Yaml(#[from] serde_yaml_ng::Error),
+    /// Not all is installed.
+    #[error(transparent)]
+    Install(#[from] install::InstallError),
 }
 
 /// Most bytes of all values of a ConfigMap together
@@ -118,6 +127,7 @@ pub fn run(command: PluginCommand) -> Result<(), PluginError> {
     match command {
         PluginCommand::Pack(args) => pack(&args),
         PluginCommand::Inspect(args) => show(&args),
+        PluginCommand::Install(args) => Ok(install::run(args)?),
     }
 }
 

@@ -10,6 +10,9 @@ use k8supdater_core::pull_secret::Secret;
 
 use super::{Config, ConfigError, Given, RawConfig, path, secret, set_path};
 
+/// Where the operator's image has the shipped plugins, wherever the program itself is.
+const IN_THE_IMAGE: &str = "/usr/share/k8supdater/plugins";
+
 /// Flags and variables of tools that call registries.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TerminalFlags {
@@ -135,14 +138,17 @@ fn preference(text: &str) -> Option<LatestPreference> {
     }
 }
 
-/// Where an installation has its plugins, and where the source tree has them from which the program was built.
-fn usual_plugin_places() -> Vec<PathBuf> {
+/// Where an installation has its plugins, where the operator's image has them, and where the source tree has them from which the program was
+/// built.
+pub(super) fn usual_plugin_places() -> Vec<PathBuf> {
     let program = std::env::current_exe().and_then(|program| program.canonicalize());
-    let Ok(program) = program else { return Vec::new() };
+    let Ok(program) = program else { return vec![IN_THE_IMAGE.into()] };
     let beside = program.parent().and_then(|bin| bin.parent()).map(|prefix| prefix.join("share/k8supdater/plugins"));
     // target/debug/k8supdater
     let in_the_tree = program.ancestors().nth(3).map(|root| root.join("deploy/plugins"));
-    beside.into_iter().chain(in_the_tree).collect()
+    let mut places: Vec<PathBuf> = beside.into_iter().chain([IN_THE_IMAGE.into()]).chain(in_the_tree).collect();
+    places.dedup();
+    places
 }
 
 #[cfg(test)]

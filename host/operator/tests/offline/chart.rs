@@ -108,7 +108,7 @@ fn the_chart_has_the_version_of_the_program() {
 #[test]
 fn the_chart_brings_the_kinds_that_the_types_say() {
     let is_same = read("crds/k8supdater.dev.yaml") == definitions().unwrap();
-    assert!(is_same, "deploy/chart/crds is out of date: run `cargo xtask crd`");
+    assert!(is_same, "deploy/chart/crds is out of date: run `cargo xtask manifests`");
 }
 
 #[test]

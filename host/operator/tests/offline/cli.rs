@@ -3,7 +3,7 @@ use std::process::Command;
 use crate::plugin;
 
 /// Exit success, standard output, standard error of `k8supdater ARGS` with `variables` set.
-fn run(args: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_k8supdater"))
         .args(args)
         .env_remove("KUBECONFIG")
@@ -15,7 +15,7 @@ fn run(args: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
 }
 
 #[track_caller]
-fn check_failure(args: &[&str], variables: &[(&str, &str)], expected: &str) {
+pub(crate) fn check_failure(args: &[&str], variables: &[(&str, &str)], expected: &str) {
     let (success, _, stderr) = run(args, variables);
     assert!(!success, "{args:?} {variables:?} succeeded");
     assert!(stderr.contains(expected), "{args:?} {variables:?} said:\n{stderr}");

@@ -9,7 +9,7 @@ fn the_committed_definitions_are_what_the_types_say() {
     // Not assert_eq: two files of a thousand lines side by side help nobody.
     assert!(
         committed == definitions().unwrap(),
-        "deploy/crd/k8supdater.dev.yaml is out of date: run `cargo xtask crd`"
+        "deploy/crd/k8supdater.dev.yaml is out of date: run `cargo xtask manifests`"
     );
 }
 

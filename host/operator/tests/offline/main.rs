@@ -25,6 +25,8 @@ mod generated;
 mod hub;
 /// Conversations of the registry component with a registry that follows the wire format, faults included.
 mod listing;
+/// What an installation applies: printed by the program, written in `deploy`, and the same.
+mod manifests;
 /// The borders between the rooms, read from the source.
 mod tidy;
 
