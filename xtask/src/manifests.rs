@@ -32,11 +32,8 @@ const COPIES: [(&str, &str); 2] = [
 pub fn run(mode: Mode) -> Result<()> {
     let program = operator::build(Profile::Debug)?;
     let definitions = |directory: &str| workspace::root().join(directory).join("k8supdater.dev.yaml");
-    let files = [
-        ("crd", definitions("deploy/crd")),
-        ("crd", definitions("deploy/chart/crds")),
-        ("manifests", install_yaml()),
-    ];
+    let files =
+        [("crd", definitions("deploy/crd")), ("crd", definitions("deploy/chart/crds")), ("manifests", install_yaml())];
     for (subcommand, path) in files {
         let text = command::output(Command::new(&program).arg(subcommand))?;
         bring_up_to_date(mode, &path, &text)?;

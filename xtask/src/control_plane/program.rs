@@ -122,8 +122,7 @@ pub enum Module {
 
 impl Module {
     /// Every module, small ones first, so that whoever watches the build sees it move.
-    pub const ALL: [Self; 6] =
-        [Self::Mailpit, Self::Etcd, Self::Helm, Self::Registry, Self::Kwok, Self::Kubernetes];
+    pub const ALL: [Self; 6] = [Self::Mailpit, Self::Etcd, Self::Helm, Self::Registry, Self::Kwok, Self::Kubernetes];
 
     /// Those that a control plane with a registry is made of, small ones first.
     pub const CONTROL_PLANE: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];

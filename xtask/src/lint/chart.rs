@@ -160,13 +160,17 @@ fn try_on_api_server(helm: &Helm, cases: &BTreeMap<String, Values>) -> Result<()
     compare(kubectl, helm, &Values::default(), &kubectl.output(&deploy)?)?;
     // For single namespaces there is nothing in deploy to compare with, but what the program makes of it, which a test compares.
     let values = Values::set(&["watchNamespaces={shop,shop-staging}"]);
-    let manifests = command::output(Command::new(program).args(["manifests", "--watch-namespaces", "shop,shop-staging"]))?;
+    let manifests =
+        command::output(Command::new(program).args(["manifests", "--watch-namespaces", "shop,shop-staging"]))?;
     compare(kubectl, helm, &values, &manifests)
 }
 
 /// The documents of a YAML text; with comments, without empty ones.
 fn documents(text: &str) -> Vec<&str> {
-    text.split("\n---\n").map(|document| document.trim_start_matches("---\n")).filter(|it| it.contains("kind:")).collect()
+    text.split("\n---\n")
+        .map(|document| document.trim_start_matches("---\n"))
+        .filter(|it| it.contains("kind:"))
+        .collect()
 }
 
 /// What the API server would make of these objects.
@@ -238,7 +242,8 @@ fn forget_labels(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| {
-                let is_numbered = name.starts_with("batch.kubernetes.io/") || name == "controller-uid" || name == "job-name";
+                let is_numbered =
+                    name.starts_with("batch.kubernetes.io/") || name == "controller-uid" || name == "job-name";
                 !LABELS.contains(&name.as_str()) && !is_numbered
             });
             fields.values_mut().for_each(forget_labels);
@@ -293,7 +298,11 @@ mod tests {
                 "Role/a.more is null in the chart, and 1 in the manifests",
             ],
         );
-        check(json!({"verbs": ["get"]}), json!({"verbs": []}), &[r#"Role/a.verbs is ["get"] in the chart, and [] in the manifests"#]);
+        check(
+            json!({"verbs": ["get"]}),
+            json!({"verbs": []}),
+            &[r#"Role/a.verbs is ["get"] in the chart, and [] in the manifests"#],
+        );
     }
 
     #[test]

@@ -91,9 +91,9 @@ fn leaves(values: &Value, like: &Value, path: &str) -> BTreeMap<String, Value> {
 /// Every variable that the operator reads, and whether it may hold a secret.
 fn variables() -> BTreeMap<String, bool> {
     let command = RawConfig::augment_args(clap::Command::new("k8supdater"));
-    let named = command.get_arguments().filter_map(|argument| {
-        Some((argument.get_env()?.to_str()?.to_owned(), argument.is_hide_env_values_set()))
-    });
+    let named = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_env()?.to_str()?.to_owned(), argument.is_hide_env_values_set())));
     named.collect()
 }
 
