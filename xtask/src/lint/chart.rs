@@ -34,7 +34,7 @@ const LABELS: [&str; 4] =
     ["app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"];
 
 /// Values that cannot be, and what has to stand in the message: the name of the value, and what is wrong with it.
-const WRONG: [(&str, &str); 33] = [
+const WRONG: [(&str, &str); 34] = [
     ("repliacs=0", "additional properties 'repliacs' not allowed"),
     ("config.intervall=5m", "'/config': additional properties 'intervall' not allowed"),
     ("resources.limit.memory=1Gi", "'/resources': additional properties 'limit' not allowed"),
@@ -59,6 +59,7 @@ const WRONG: [(&str, &str); 33] = [
     ("config.email.host=mail", "config.email.sender is not set"),
     ("config.email.username=me", "config.email.host is not set"),
     ("config.telegram.chatId=-1", "config.telegram.token.existingSecret is not set"),
+    ("config.telegram.apiUrl=https://api.telegram.org/bot1:a", "'/config/telegram/apiUrl'"),
     ("config.telegram.token.existingSecret=bot", "config.telegram.chatId is not set"),
     ("config.ca.existingSecret=a,config.ca.existingConfigMap=b", "config.ca: set existingConfigMap or existingSecret"),
     ("env[0].name=GITLAB_TOKEN,env[0].value=glpat-1", "env: GITLAB_TOKEN is a secret"),
