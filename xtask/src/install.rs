@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::demo::Narrator;
 use crate::demo::cluster::{Cluster, NAMESPACE};
 use crate::demo::story::{Story, status_of};
+use crate::helm::{Helm, Values};
 use crate::kubectl::Kubectl;
 use crate::operator::{Installation, NAME, Operator};
 use crate::step::{self, Steps};
@@ -41,8 +42,8 @@ struct Way {
     remove: fn(&Setting, &Release) -> Result<()>,
 }
 
-/// Every way that docs/install.md names.
-const WAYS: [Way; 3] = [
+/// Every way that docs/install.md and docs/helm.md name.
+const WAYS: [Way; 5] = [
     Way {
         name: "kubectl apply -k deploy",
         namespace: NAME,
@@ -60,6 +61,18 @@ const WAYS: [Way; 3] = [
         namespace: "updates",
         apply: |it, release| it.kubectl_on("apply --server-side -f", &it.print_manifests(release)?),
         remove: |it, release| it.kubectl_on("delete --timeout=60s -f", &it.print_manifests(release)?),
+    },
+    Way {
+        name: "helm",
+        namespace: NAME,
+        apply: |it, release| it.apply_chart(release, &Values::default()),
+        remove: Setting::remove_chart,
+    },
+    Way {
+        name: "helm, for one namespace",
+        namespace: "updates",
+        apply: |it, release| it.apply_chart(release, &Values::set(&[&format!("watchNamespaces={{{NAMESPACE}}}")])),
+        remove: Setting::remove_chart,
     },
 ];
 
@@ -206,6 +219,22 @@ impl Setting {
         std::fs::write(&path, release.rewrite(&command::output(&mut process)?))
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
+    }
+
+    /// As docs/helm.md says: Helm leaves kinds that are there as they are, so these come first.
+    fn apply_chart(&self, release: &Release, values: &Values) -> Result<()> {
+        let (helm, chart) = (Helm::find_or_build()?, release.deploy().join("chart"));
+        if self.kubectl().exists("crd/plugins.k8supdater.dev")? {
+            self.kubectl().feed("apply --server-side --force-conflicts -f -", &helm.definitions(&chart)?)?;
+        }
+        helm.release(self.kubectl(), NAME, self.way.namespace).apply(&chart, values)
+    }
+
+    fn remove_chart(&self, release: &Release) -> Result<()> {
+        let (helm, chart) = (Helm::find_or_build()?, release.deploy().join("chart"));
+        helm.release(self.kubectl(), NAME, self.way.namespace).remove()?;
+        self.kubectl().feed("delete --timeout=60s -f -", &helm.definitions(&chart)?)?;
+        self.kubectl().output(&format!("delete --timeout=60s namespace {}", self.way.namespace)).map(drop)
     }
 
     fn plugin(&self, name: &str) -> Result<Value> {

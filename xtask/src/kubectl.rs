@@ -78,20 +78,28 @@ impl Kubectl {
     /// # Errors
     /// When the API server refuses it.
     pub fn apply(&self, object: &Value) -> Result<()> {
+        self.feed("apply --server-side --force-conflicts -f -", &object.to_string()).map(drop)
+    }
+
+    /// Runs kubectl with `input` for its standard input, silently, and returns what it wrote.
+    ///
+    /// # Errors
+    /// With what kubectl wrote to standard error.
+    pub fn feed(&self, args: &str, input: &str) -> Result<String> {
         let mut child = self
-            .command("apply --server-side --force-conflicts -f -")
+            .command(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot run kubectl")?;
         let mut stdin = child.stdin.take().context("kubectl has no standard input")?;
-        stdin.write_all(object.to_string().as_bytes()).context("cannot talk to kubectl")?;
+        stdin.write_all(input.as_bytes()).context("cannot talk to kubectl")?;
         drop(stdin);
         let output = child.wait_with_output().context("cannot wait for kubectl")?;
         if !output.status.success() {
-            bail!("`kubectl apply` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!("`kubectl {args}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

@@ -13,7 +13,7 @@
 //! (images that hold nothing).
 //!
 //! Below them: [`stop`] (Ctrl-C and SIGTERM), [`command`] (programs that are run to their end), [`process`] (programs that are kept
-//! running, and never outlive us), [`kubectl`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
+//! running, and never outlive us), [`kubectl`], [`helm`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
 
 pub mod bench;
 pub mod cache;
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod command;
 pub mod control_plane;
 pub mod demo;
+pub mod helm;
 pub mod hex;
 pub mod image;
 pub mod install;

@@ -2,6 +2,8 @@
 //!
 //! clippy looks at all targets, benches and examples included, so it also shows that they compile.
 
+pub mod chart;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,13 +19,22 @@ const CARGO_DENY: &str = "0.20.2";
 /// What cargo-deny checks. Not advisories: they live in a database elsewhere, and a check must not fail because the world has changed.
 const DENY_CHECKS: [&str; 3] = ["bans", "licenses", "sources"];
 
+/// How far checks may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as they want.
+    Everything,
+    /// Not to a control plane.
+    Offline,
+}
+
 /// `cargo xtask lint`.
 ///
 /// # Errors
 /// When a check fails; the others have been run all the same.
 pub fn run() -> Result<()> {
     let mut steps = Steps::default();
-    run_in(&mut steps)?;
+    run_in(&mut steps, Reach::Everything)?;
     steps.finish()
 }
 
@@ -31,7 +42,7 @@ pub fn run() -> Result<()> {
 ///
 /// # Errors
 /// Only when interrupted.
-pub fn run_in(steps: &mut Steps) -> Result<()> {
+pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
     for workspace in Workspace::ALL {
         steps.run(&format!("format and lock file of {workspace}"), || {
             command::run(workspace.cargo("fmt").arg("--check"))?;
@@ -61,6 +72,7 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
         })?;
     }
     steps.run("generated files", || manifests::run(manifests::Mode::Check))?;
+    chart::run_in(steps, reach)?;
     steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use crate::control_plane::ControlPlane;
 use crate::control_plane::look_up::Programs;
 use crate::control_plane::program::Program;
+use crate::lint::Reach;
 use crate::operator::{self, Profile};
 use crate::step::Steps;
 use crate::{command, install, lint, plugins, rights, workspace};
@@ -80,7 +81,7 @@ impl Args {
 pub fn run(args: &Args) -> Result<()> {
     let mut steps = Steps::default();
     if args.wants(Part::Lint) {
-        lint::run_in(&mut steps)?;
+        lint::run_in(&mut steps, if args.offline { Reach::Offline } else { Reach::Everything })?;
     }
     if args.wants(Part::Plugins) {
         steps.run("tests of the plugins", || {

@@ -93,7 +93,7 @@ fn build_one(module: Module, directory: &Path, position: &str) -> Result<()> {
 /// Says what to do where Go is missing or older than `go.mod` wants.
 fn check_go(module: Module) -> Result<()> {
     const REMEDY: &str = "install Go 1.26 or newer from https://go.dev/dl/, or set KUBEBUILDER_ASSETS to a directory with etcd, \
-        kube-apiserver, kube-controller-manager, kube-scheduler, kwok and registry, and for tests mailpit";
+        kube-apiserver, kube-controller-manager, kube-scheduler, kwok and registry, and for tests mailpit and helm";
     if command::find("go").is_none() {
         bail!("Go is needed to build the control plane, and go is not on PATH; {REMEDY}");
     }

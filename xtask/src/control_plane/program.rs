@@ -24,11 +24,13 @@ pub enum Program {
     Registry,
     /// A mail server that shows what it got; for tests only.
     Mailpit,
+    /// Installs charts; for tests and lints only.
+    Helm,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -36,6 +38,7 @@ impl Program {
         Self::Kwok,
         Self::Registry,
         Self::Mailpit,
+        Self::Helm,
     ];
 
     /// Name of the executable.
@@ -48,6 +51,7 @@ impl Program {
             Self::Kwok => "kwok",
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
+            Self::Helm => "helm",
         }
     }
 
@@ -62,6 +66,7 @@ impl Program {
             | Self::Registry => &["--version"],
             // Else it asks its project's website for a newer one.
             Self::Mailpit => &["version", "--no-release-check"],
+            Self::Helm => &["version", "--short"],
         }
     }
 
@@ -73,6 +78,7 @@ impl Program {
             Self::Kwok => Module::Kwok,
             Self::Registry => Module::Registry,
             Self::Mailpit => Module::Mailpit,
+            Self::Helm => Module::Helm,
         }
     }
 
@@ -86,6 +92,7 @@ impl Program {
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::Mailpit => "github.com/axllent/mailpit",
+            Self::Helm => "helm.sh/helm/v3/cmd/helm",
         }
     }
 
@@ -109,11 +116,13 @@ pub enum Module {
     Registry,
     /// mailpit.
     Mailpit,
+    /// helm.
+    Helm,
 }
 
 impl Module {
     /// Every module, small ones first, so that whoever watches the build sees it move.
-    pub const ALL: [Self; 5] = [Self::Mailpit, Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
+    pub const ALL: [Self; 6] = [Self::Mailpit, Self::Etcd, Self::Helm, Self::Registry, Self::Kwok, Self::Kubernetes];
 
     /// Those that a control plane with a registry is made of, small ones first.
     pub const CONTROL_PLANE: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
@@ -126,6 +135,7 @@ impl Module {
             Self::Kwok => "kwok",
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
+            Self::Helm => "helm",
         }
     }
 
@@ -147,6 +157,7 @@ impl Module {
             Self::Kwok => "sigs.k8s.io/kwok",
             Self::Registry => "github.com/distribution/distribution/v3",
             Self::Mailpit => "github.com/axllent/mailpit",
+            Self::Helm => "helm.sh/helm/v3",
         }
     }
 
@@ -180,6 +191,7 @@ impl Module {
             Self::Kwok => vec![format!("sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v'))],
             Self::Registry => vec![format!("github.com/distribution/distribution/v3/version.version={version}")],
             Self::Mailpit => vec![format!("github.com/axllent/mailpit/config.Version={version}")],
+            Self::Helm => vec![format!("helm.sh/helm/v3/internal/version.version={version}")],
         };
         let flags = variables.iter().map(|variable| format!("-X {variable}"));
         std::iter::once("-s -w".to_owned()).chain(flags).collect::<Vec<_>>().join(" ")
@@ -219,6 +231,7 @@ mod tests {
             ("registry github.com/distribution/distribution/v3 v3.0.0\n", [3, 0, 0]),
             ("registry github.com/docker/distribution 2.8.2+ds1\n", [2, 8, 2]),
             ("/usr/bin/mailpit v1.33.1 compiled with go1.26.8 on linux/amd64\n", [1, 33, 1]),
+            ("v3.22.0\n", [3, 22, 0]),
         ] {
             assert_eq!(read_version(printed), Some(expected), "{printed}");
         }

@@ -53,8 +53,12 @@ impl Release {
     /// A text of the current release as this one has it.
     pub(super) fn rewrite(&self, text: &str) -> String {
         let in_name = |version: &str| format!("-{}", version.replace('.', "-"));
-        text.replace(&format!(":{CURRENT}"), &format!(":{}", self.version))
-            .replace(&in_name(CURRENT), &in_name(self.version))
+        let in_chart = |field: &str, version: &str| format!("{field}: {version}\n");
+        let mut text = text.replace(&format!(":{CURRENT}"), &format!(":{}", self.version));
+        for field in ["version", "appVersion"] {
+            text = text.replace(&in_chart(field, CURRENT), &in_chart(field, self.version));
+        }
+        text.replace(&in_name(CURRENT), &in_name(self.version))
     }
 }
 
@@ -110,5 +114,7 @@ mod tests {
         let text = format!("name: k8supdater-plugins-{}\nimage: a/b:{CURRENT}\n", CURRENT.replace('.', "-"));
         assert_eq!(later.rewrite(&text), "name: k8supdater-plugins-99-0-0\nimage: a/b:99.0.0\n");
         assert_eq!(Release::current().rewrite(&text), text);
+        let chart = format!("version: {CURRENT}\nappVersion: {CURRENT}\n");
+        assert_eq!(later.rewrite(&chart), "version: 99.0.0\nappVersion: 99.0.0\n");
     }
 }

@@ -7,6 +7,8 @@
 
 /// The conversation in a chat, with a Bot API that follows the wire format: who may answer, once only, and all that can go wrong.
 mod bot;
+/// The Helm chart, as far as it can be read without helm: version, kinds, and that each value is described and reaches the operator.
+mod chart;
 /// `k8supdater check` on a registry that speaks the wire format, with the shipped components.
 mod check;
 /// Which tag is chosen from realistic lists, by the real parsers and the real rules.
