@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::control_plane::look_up::Programs;
-use crate::{bench, control_plane, crd, demo, lint, plugins, process, test};
+use crate::{bench, control_plane, crd, demo, lint, plugins, process, reference, test};
 
 /// Builds, tests and shows k8supdater.
 #[derive(Debug, Parser)]
@@ -32,10 +32,16 @@ pub enum Command {
     },
     /// Runs every check and every test.
     Test(test::Args),
-    /// Checks format, clippy, documentation, dependencies and generated files.
+    /// Checks format, clippy, documentation, links, the book, dependencies and generated files.
     Lint,
     /// Writes deploy/crd from the Rust types.
     Crd {
+        /// Writes nothing, and fails when the files differ.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes the pages of docs that are generated: reference, configuration, commands.
+    Reference {
         /// Writes nothing, and fails when the files differ.
         #[arg(long)]
         check: bool,
@@ -80,6 +86,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&args),
         Command::Lint => lint::run(),
         Command::Crd { check } => crd::run(if check { crd::Mode::Check } else { crd::Mode::Write }),
+        Command::Reference { check } => reference::run(if check { crd::Mode::Check } else { crd::Mode::Write }),
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),
         Command::Bench { whole: true, .. } => bench::run_whole(),
         Command::Bench { whole: false, args } => bench::run(&args),

@@ -78,8 +78,21 @@ impl Kubectl {
     /// # Errors
     /// When the API server refuses it.
     pub fn apply(&self, object: &Value) -> Result<()> {
+        self.feed("apply --server-side --force-conflicts -f -", object)
+    }
+
+    /// Has the API server say whether it would take an object, or a `List` of several, unknown fields not included.
+    ///
+    /// # Errors
+    /// When it would not.
+    pub fn try_to_apply(&self, object: &Value) -> Result<()> {
+        self.feed("apply --server-side --force-conflicts --dry-run=server --validate=strict -f -", object)
+    }
+
+    /// Runs kubectl with an object as its standard input.
+    fn feed(&self, args: &str, object: &Value) -> Result<()> {
         let mut child = self
-            .command("apply --server-side --force-conflicts -f -")
+            .command(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,13 +4,14 @@
 //!
 //! 1. [`plugins`] builds and packs the WebAssembly plugins, with a compiler that [`wasm_toolchain`] finds or installs;
 //! 2. [`control_plane`] starts a real Kubernetes control plane and a real registry on this machine, without containers;
-//! 3. [`lint`], [`crd`], [`mod@test`] and [`mod@bench`] are what CI and committers run;
+//! 3. [`lint`], [`crd`], [`mod@reference`], [`mod@test`] and [`mod@bench`] are what CI and committers run; [`pages`] knows what people read;
 //! 4. [`demo`] shows the main job from a pushed tag to a finished rollout.
 //!
 //! They share [`operator`] (the operator as a local process) and [`image`] (images that hold nothing).
 //!
 //! Below them: [`stop`] (Ctrl-C and SIGTERM), [`command`] (programs that are run to their end), [`process`] (programs that are kept
-//! running, and never outlive us), [`kubectl`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`hex`].
+//! running, and never outlive us), [`kubectl`], [`step`] (headings and times), [`cache`] and [`workspace`] (where things are), [`tool`]
+//! (programs that are built once), [`hex`].
 
 pub mod bench;
 pub mod cache;
@@ -24,10 +25,13 @@ pub mod image;
 pub mod kubectl;
 pub mod lint;
 pub mod operator;
+pub mod pages;
 pub mod plugins;
 pub mod process;
+pub mod reference;
 pub mod step;
 pub mod stop;
 pub mod test;
+pub mod tool;
 pub mod wasm_toolchain;
 pub mod workspace;

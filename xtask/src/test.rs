@@ -5,6 +5,8 @@
 //! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names; the same with mail servers and
 //! `K8SUPDATER_TEST_MAIL_PROGRAM`.
 
+pub mod pages;
+
 use std::process::Command;
 
 use anyhow::Result;
@@ -33,13 +35,13 @@ pub struct Args {
 /// A part of `cargo xtask test`, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Part {
-    /// Format, clippy, documentation, dependencies, generated files.
+    /// Format, clippy, documentation, links, the book, dependencies, generated files.
     Lint,
     /// The plugins' own tests, natively.
     Plugins,
     /// Everything of the host that needs no cluster, with the compiled plugins.
     Host,
-    /// Whether an API server takes what is in deploy.
+    /// Whether an API server takes what is in deploy, in examples and on pages.
     Deploy,
     /// The operator on the control plane.
     Cluster,
@@ -111,6 +113,7 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
     let Some((control_plane, programs)) = started else { return Ok(()) };
     if args.wants(Part::Deploy) {
         steps.run("deploy on the API server", || try_deploy(&control_plane))?;
+        steps.run("YAML of pages and examples on the API server", || pages::try_all(control_plane.kubectl()))?;
     }
     if args.wants(Part::Cluster) {
         steps.run("tests on the control plane", || {
