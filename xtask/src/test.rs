@@ -5,6 +5,7 @@
 //! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names; the same with mail servers and
 //! `K8SUPDATER_TEST_MAIL_PROGRAM`.
 
+pub mod guide;
 pub mod pages;
 
 use std::process::Command;
@@ -37,7 +38,7 @@ pub struct Args {
 pub enum Part {
     /// Format, clippy, documentation, links, the book, dependencies, generated files.
     Lint,
-    /// The plugins' own tests, natively.
+    /// The plugins' own tests, natively, and whether the guide's plugin can be written as it says.
     Plugins,
     /// Everything of the host that needs no cluster, with the compiled plugins.
     Host,
@@ -89,6 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
             cargo.args(["test", "--workspace", "--target-dir"]).arg(workspace::plugins_native_target());
             command::run(cargo.current_dir(workspace::plugins()))
         })?;
+        steps.run("the plugin of the guide", guide::follow)?;
     }
     if args.wants_any(Part::needs_compiled_plugins) {
         steps.run("plugins for WebAssembly", plugins::run)?;

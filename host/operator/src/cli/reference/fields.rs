@@ -154,17 +154,18 @@ fn bounds(field: &JSONSchemaProps) -> Vec<String> {
     }
     bounds.extend(range(field.minimum.map(|it| it.to_string()), field.maximum.map(|it| it.to_string()), ""));
     let number = |it: Option<i64>| it.map(|it| it.to_string());
-    bounds.extend(range(number(field.min_length), number(field.max_length), " characters"));
     bounds.extend(range(number(field.min_items), number(field.max_items), " entries"));
     if let Some(item) = item {
         bounds.extend(range(number(item.min_length), number(item.max_length), " characters each"));
     }
-    if let Some(pattern) = &field.pattern {
-        bounds.push(format!("matches `{pattern}`"));
+    // The rules of an object stand below its own table.
+    let rules = if matches!(nested(field), Some(("", _))) { Vec::new() } else { rules(field) };
+    if rules.is_empty() {
+        bounds.extend(range(number(field.min_length), number(field.max_length), " characters"));
+        bounds.extend(field.pattern.as_ref().map(|pattern| format!("matches `{pattern}`")));
     }
-    if nested(field).is_none_or(|(suffix, _)| !suffix.is_empty()) {
-        bounds.extend(rules(field));
-    }
+    // A rule says better than a length what is wanted.
+    bounds.extend(rules);
     if let Some(default) = &field.default {
         bounds.push(format!("default `{}`", default.0));
     }
@@ -206,6 +207,21 @@ mod tests {
         assert!(row("containerregistry").contains("required; 1 to 63 characters"), "{}", row("containerregistry"));
         assert!(row("cooldown").contains("cooldown must be a duration between 0s and 8760h"), "{}", row("cooldown"));
         assert!(text.contains("Refused otherwise:\n\n- "), "no rules of the spec");
+    }
+
+    #[test]
+    fn a_field_is_described_by_its_own_words_and_not_by_those_of_its_type() {
+        let text = kind(&VersioningHandler::crd());
+        for (field, words) in [
+            ("mode", "Defaults to `Update`, and to `Notify`"),
+            ("rollback", "Defaults to the operator's own setting"),
+            ("latest", "Defaults to the operator's own setting"),
+            ("precision", "the default, 5.3 may go to 5.3.1"),
+            ("approval", "`NotRequired`, the default"),
+        ] {
+            let row = text.lines().find(|line| line.starts_with(&format!("| `{field}` |"))).unwrap();
+            assert!(row.contains(words), "{row}");
+        }
     }
 
     #[test]
