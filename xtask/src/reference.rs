@@ -27,7 +27,9 @@ pub fn run(mode: Mode) -> Result<()> {
         let shown = workspace::shown(&path);
         match mode {
             _ if found == text => println!("{shown} is up to date"),
-            Mode::Check => bail!("{shown} differs from the types and flags in host/operator/src; run cargo xtask reference"),
+            Mode::Check => {
+                bail!("{shown} differs from the types and flags in host/operator/src; run cargo xtask reference")
+            }
             Mode::Write => {
                 fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
                 println!("{shown} is written");

@@ -30,7 +30,11 @@ pub fn objects(fence: &Fence) -> Result<Vec<Value>> {
         ["yaml"] => false,
         ["yaml", other] if OTHERS.contains(other) => true,
         ["yaml" | "yml", ..] => {
-            bail!("`{}` is no word for YAML; there are `yaml`, and `yaml` with one of {}", words.join(" "), OTHERS.join(", "))
+            bail!(
+                "`{}` is no word for YAML; there are `yaml`, and `yaml` with one of {}",
+                words.join(" "),
+                OTHERS.join(", ")
+            )
         }
         _ => return Ok(Vec::new()),
     };
@@ -39,7 +43,9 @@ pub fn objects(fence: &Fence) -> Result<Vec<Value>> {
         let document = Value::deserialize(document).context("it is no YAML")?;
         match is_other {
             false => objects.push(complete(document)?),
-            true if is_ours(&document) => bail!("something of ours is hidden from the API server: leave out the second word"),
+            true if is_ours(&document) => {
+                bail!("something of ours is hidden from the API server: leave out the second word")
+            }
             true => {}
         }
     }
@@ -59,7 +65,8 @@ fn complete(mut document: Value) -> Result<Value> {
         return Ok(document);
     }
     if let Some(variables) = document.as_array() {
-        let is_variable = |it: &Value| it.get("name").is_some() && (it.get("value").is_some() || it.get("valueFrom").is_some());
+        let is_variable =
+            |it: &Value| it.get("name").is_some() && (it.get("value").is_some() || it.get("valueFrom").is_some());
         if variables.iter().all(is_variable) {
             return Ok(deployment(&document));
         }
@@ -67,7 +74,10 @@ fn complete(mut document: Value) -> Result<Value> {
     let fields = document.as_object_mut().context("it is no object, and no part of one")?;
     let is_part = fields.keys().all(|key| matches!(key.as_str(), "spec" | "metadata"));
     let Some(spec) = fields.get_mut("spec").filter(|_| is_part).and_then(Value::as_object_mut) else {
-        bail!("it is neither an object, nor a `spec` of ours, nor variables; if it is for another program, say which: {}", OTHERS.join(", "));
+        bail!(
+            "it is neither an object, nor a `spec` of ours, nor variables; if it is for another program, say which: {}",
+            OTHERS.join(", ")
+        );
     };
     let is_plugin = spec.keys().any(|field| PLUGIN_FIELDS.contains(&field.as_str()));
     let kind = if is_plugin {
@@ -102,7 +112,9 @@ fn deployment(variables: &Value) -> Value {
 
 /// Takes the `…` away that stands on pages for the rest of some bytes.
 fn without_ellipsis(object: &mut Value) {
-    for value in object.get_mut("binaryData").and_then(Value::as_object_mut).into_iter().flat_map(|data| data.values_mut()) {
+    for value in
+        object.get_mut("binaryData").and_then(Value::as_object_mut).into_iter().flat_map(|data| data.values_mut())
+    {
         if let Some(begun) = value.as_str().and_then(|text| text.strip_suffix('…')) {
             *value = begun.into();
         }
@@ -151,7 +163,8 @@ mod tests {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData: {x: H4sI…}\n",
             &[json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "binaryData": {"x": "H4sI"}})],
         );
-        let variables = read("yaml", "- {name: A, value: b}\n- {name: C, valueFrom: {secretKeyRef: {name: d, key: e}}}").unwrap();
+        let variables =
+            read("yaml", "- {name: A, value: b}\n- {name: C, valueFrom: {secretKeyRef: {name: d, key: e}}}").unwrap();
         assert_eq!(variables[0]["spec"]["template"]["spec"]["containers"][0]["env"][0]["name"], "A");
     }
 

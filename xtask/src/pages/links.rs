@@ -13,10 +13,8 @@ use super::Pages;
 use crate::workspace;
 
 /// Where a reader finds files and directories of the repository.
-const PREFIXES: [&str; 2] = [
-    concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/"),
-    concat!(env!("CARGO_PKG_REPOSITORY"), "/tree/main/"),
-];
+const PREFIXES: [&str; 2] =
+    [concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/"), concat!(env!("CARGO_PKG_REPOSITORY"), "/tree/main/")];
 
 /// What the book is made of.
 const BOOK: &str = "docs";
@@ -72,7 +70,10 @@ fn complaint(pages: &Pages, exists: &dyn Fn(&Path) -> bool, page: &Path, target:
     let anchor = anchor?;
     match pages.get(&file) {
         Some(page) if page.anchors.contains(anchor) => None,
-        Some(page) => Some(format!("it has no such heading, only {}", page.anchors.iter().cloned().collect::<Vec<_>>().join(", "))),
+        Some(page) => Some(format!(
+            "it has no such heading, only {}",
+            page.anchors.iter().cloned().collect::<Vec<_>>().join(", ")
+        )),
         None => Some("it is no page with headings".to_owned()),
     }
 }
@@ -101,7 +102,9 @@ mod tests {
 
     fn check(page: &str, text: &str, expected: &str) {
         let mut pages = Pages::new();
-        for (path, text) in [("docs/SUMMARY.md", "[One](one.md)"), ("docs/one.md", "# One"), ("README.md", "# Read"), (page, text)] {
+        for (path, text) in
+            [("docs/SUMMARY.md", "[One](one.md)"), ("docs/one.md", "# One"), ("README.md", "# Read"), (page, text)]
+        {
             pages.insert(path.into(), Page::read(text));
         }
         let files = ["LICENSE", "host/lib.rs"];

@@ -84,7 +84,8 @@ mod tests {
         assert_eq!(anchors, ["latest-and-others", "twice", "twice-1"]);
         let links: Vec<(usize, &str)> = page.links.iter().map(|(line, link)| (*line, link.as_str())).collect();
         assert_eq!(links, [(3, "a.md#b"), (4, "https://example.com"), (8, "c")]);
-        let fence = Fence { line: 10, words: vec!["yaml".into(), "values".into()], text: "# no heading\na: [x](y)\n".into() };
+        let fence =
+            Fence { line: 10, words: vec!["yaml".into(), "values".into()], text: "# no heading\na: [x](y)\n".into() };
         assert_eq!(page.fences, [fence]);
     }
 }

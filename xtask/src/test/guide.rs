@@ -69,7 +69,8 @@ fn write(directory: &Path) -> Result<()> {
 
 /// The manifest of the plugins' workspace with the plugin of the page as its only member, to be used elsewhere.
 fn alone(manifest: &str, plugins: &Path) -> Result<String> {
-    let members = manifest.lines().find(|line| line.starts_with("members = ")).context("the workspace has no members")?;
+    let members =
+        manifest.lines().find(|line| line.starts_with("members = ")).context("the workspace has no members")?;
     let sdk = format!("path = {:?}", plugins.join("sdk"));
     Ok(manifest.replace(members, &format!("members = [\"{NAME}\"]")).replace("path = \"sdk\"", &sdk))
 }

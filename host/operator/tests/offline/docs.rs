@@ -28,7 +28,13 @@ fn files(of: &str, extension: &str, deeply: bool) -> Vec<PathBuf> {
 
 /// What people read: the README, the pages, and what the examples and the plugins say.
 fn pages() -> Vec<PathBuf> {
-    let pages = [files("", "md", false), files("docs", "md", true), files("examples", "md", true), files("plugins", "md", true)].concat();
+    let pages = [
+        files("", "md", false),
+        files("docs", "md", true),
+        files("examples", "md", true),
+        files("plugins", "md", true),
+    ]
+    .concat();
     assert!(pages.contains(&PathBuf::from("README.md")) && pages.contains(&PathBuf::from(WRONG)), "{pages:?}");
     pages
 }

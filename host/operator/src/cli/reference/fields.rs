@@ -22,7 +22,8 @@ pub fn kind(definition: &CustomResourceDefinition) -> String {
         version.map_or("", |version| &version.name),
         names.kind,
     ));
-    let schema = version.and_then(|version| version.schema.as_ref()).and_then(|schema| schema.open_api_v3_schema.as_ref());
+    let schema =
+        version.and_then(|version| version.schema.as_ref()).and_then(|schema| schema.open_api_v3_schema.as_ref());
     let Some(schema) = schema else { return page.text };
     if let Some(description) = &schema.description {
         page.line(&description.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -149,7 +150,8 @@ fn bounds(field: &JSONSchemaProps) -> Vec<String> {
         _ => None,
     };
     if let Some(words) = item.unwrap_or(field).enum_.as_ref() {
-        let words: Vec<String> = words.iter().filter_map(|word| word.0.as_str()).map(|word| format!("`{word}`")).collect();
+        let words: Vec<String> =
+            words.iter().filter_map(|word| word.0.as_str()).map(|word| format!("`{word}`")).collect();
         bounds.push(words.join(", "));
     }
     bounds.extend(range(field.minimum.map(|it| it.to_string()), field.maximum.map(|it| it.to_string()), ""));
@@ -201,7 +203,8 @@ mod tests {
     #[test]
     fn fields_have_their_bounds_and_rules() {
         let text = kind(&VersioningHandler::crd());
-        let row = |field: &str| text.lines().find(|line| line.starts_with(&format!("| `{field}` |"))).unwrap().to_owned();
+        let row =
+            |field: &str| text.lines().find(|line| line.starts_with(&format!("| `{field}` |"))).unwrap().to_owned();
         assert!(row("frontier").starts_with("| `frontier` | integer | 0 to 16 |"), "{}", row("frontier"));
         assert!(row("approval").contains("`Required`, `NotRequired`"), "{}", row("approval"));
         assert!(row("containerregistry").contains("required; 1 to 63 characters"), "{}", row("containerregistry"));

@@ -101,7 +101,9 @@ fn positional(arg: &Arg) -> String {
 }
 
 fn value(arg: &Arg) -> String {
-    arg.get_value_names().and_then(|names| names.first()).map_or_else(|| arg.get_id().as_str().to_uppercase(), ToString::to_string)
+    arg.get_value_names()
+        .and_then(|names| names.first())
+        .map_or_else(|| arg.get_id().as_str().to_uppercase(), ToString::to_string)
 }
 
 /// The default, from clap or from the brackets in which the help tells it, and what the help says besides.
@@ -145,11 +147,17 @@ mod tests {
     #[test]
     fn every_flag_of_the_operator_has_a_row_with_its_default() {
         let text = configuration(&Cli::command());
-        let row = |flag: &str| text.lines().find(|line| line.contains(&format!("`{flag}`"))).unwrap_or_default().to_owned();
-        assert!(row("--frontier").starts_with("| `VERSIONS_FRONTIER` | `--frontier` | `1` | Frontier of a handler"), "{}", row("--frontier"));
+        let row =
+            |flag: &str| text.lines().find(|line| line.contains(&format!("`{flag}`"))).unwrap_or_default().to_owned();
+        assert!(
+            row("--frontier").starts_with("| `VERSIONS_FRONTIER` | `--frontier` | `1` | Frontier of a handler"),
+            "{}",
+            row("--frontier")
+        );
         assert!(row("--ca-file").starts_with("| `K8SUPDATER_CA_FILE` | `--ca-file` | none |"), "{}", row("--ca-file"));
         assert!(!text.contains("[default:"), "{text}");
-        let flags = Cli::command().get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect::<Vec<_>>();
+        let flags =
+            Cli::command().get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect::<Vec<_>>();
         assert!(flags.len() > 30, "{flags:?}");
         for flag in flags.iter().filter(|flag| !matches!(flag.as_str(), "help" | "version")) {
             assert!(!row(&format!("--{flag}")).is_empty(), "{flag}");
