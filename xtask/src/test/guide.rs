@@ -41,16 +41,11 @@ pub fn follow() -> Result<()> {
     let packed = directory.join(format!("{NAME}.wasm.gz"));
     let mut pack = Command::new(&program);
     pack.args(["plugin", "pack"]).arg(&module).arg("-o").arg(&packed);
-    command::run(pack.arg("--config-map").arg(config_map()))?;
+    command::run(pack.arg("--config-map").arg(directory.join(format!("{NAME}.yaml"))))?;
     let shown = command::output(Command::new(&program).args(["plugin", "inspect"]).arg(&packed))?;
     print!("{shown}");
     ensure!(shown.contains(NAME), "`plugin inspect` does not name {NAME}");
     Ok(())
-}
-
-/// Where the ConfigMap and the Plugin object are once [`follow`] has succeeded.
-pub fn config_map() -> PathBuf {
-    workspace::target().join("guide").join(format!("{NAME}.yaml"))
 }
 
 /// Makes a workspace like that of the plugins, with the one of the page as its only member.
