@@ -64,12 +64,12 @@ fn complete(mut document: Value) -> Result<Value> {
         without_ellipsis(&mut document);
         return Ok(document);
     }
-    if let Some(variables) = document.as_array() {
-        let is_variable =
-            |it: &Value| it.get("name").is_some() && (it.get("value").is_some() || it.get("valueFrom").is_some());
-        if variables.iter().all(is_variable) {
-            return Ok(deployment(&document));
-        }
+    let is_variable =
+        |it: &Value| it.get("name").is_some() && (it.get("value").is_some() || it.get("valueFrom").is_some());
+    let is_env = document.as_object().is_some_and(|fields| fields.len() == 1);
+    let variables = if is_env { &document["env"] } else { &document };
+    if variables.as_array().is_some_and(|variables| variables.iter().all(is_variable)) {
+        return Ok(deployment(variables));
     }
     let fields = document.as_object_mut().context("it is no object, and no part of one")?;
     let is_part = fields.keys().all(|key| matches!(key.as_str(), "spec" | "metadata"));
@@ -163,9 +163,16 @@ mod tests {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData: {x: H4sI…}\n",
             &[json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "binaryData": {"x": "H4sI"}})],
         );
-        let variables =
-            read("yaml", "- {name: A, value: b}\n- {name: C, valueFrom: {secretKeyRef: {name: d, key: e}}}").unwrap();
-        assert_eq!(variables[0]["spec"]["template"]["spec"]["containers"][0]["env"][0]["name"], "A");
+    }
+
+    #[test]
+    fn variables_are_those_of_a_container_however_they_are_shown() {
+        let list = "- {name: A, value: b}\n- {name: C, valueFrom: {secretKeyRef: {name: d, key: e}}}\n";
+        let variables = read("yaml", list).unwrap();
+        let container = &variables[0]["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["env"][1]["valueFrom"]["secretKeyRef"]["name"], "d");
+        assert_eq!(read("yaml", "env:\n- {name: A, value: b}\n").unwrap(), read("yaml", "- {name: A, value: b}").unwrap());
+        check_refused("yaml", "env: [A]", "say which: values");
     }
 
     #[test]
