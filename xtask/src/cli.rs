@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::control_plane::look_up::Programs;
-use crate::{bench, control_plane, demo, lint, manifests, plugins, process, test};
+use crate::{bench, control_plane, demo, lint, manifests, plugins, process, reference, test};
 
 /// Builds, tests and shows k8supdater.
 #[derive(Debug, Parser)]
@@ -32,10 +32,16 @@ pub enum Command {
     },
     /// Runs every check and every test.
     Test(test::Args),
-    /// Checks format, clippy, documentation, dependencies and generated files.
+    /// Checks format, clippy, documentation, links, the book, dependencies and generated files.
     Lint,
     /// Writes deploy/crd and deploy/install.yaml, as the program prints them.
     Manifests {
+        /// Writes nothing, and fails when the files differ.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes the pages of docs that are generated: reference, configuration, commands.
+    Reference {
         /// Writes nothing, and fails when the files differ.
         #[arg(long)]
         check: bool,
@@ -79,9 +85,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::ControlPlane { build_only: false } => control_plane::run(),
         Command::Test(args) => test::run(&args),
         Command::Lint => lint::run(),
-        Command::Manifests { check } => {
-            manifests::run(if check { manifests::Mode::Check } else { manifests::Mode::Write })
-        }
+        Command::Manifests { check } => manifests::run(mode(check)),
+        Command::Reference { check } => reference::run(mode(check)),
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),
         Command::Bench { whole: true, .. } => bench::run_whole(),
         Command::Bench { whole: false, args } => bench::run(&args),
@@ -90,4 +95,8 @@ pub fn run(command: Command) -> Result<()> {
             match never {}
         }
     }
+}
+
+fn mode(check: bool) -> manifests::Mode {
+    if check { manifests::Mode::Check } else { manifests::Mode::Write }
 }

@@ -5,7 +5,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -80,6 +80,20 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// As for [`run`].
 pub fn output(command: &mut Command) -> Result<String> {
+    let output = finish(command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs `command` and returns what it wrote to standard error, where programs say what they are not content with.
+///
+/// # Errors
+/// As for [`output`].
+pub fn complaints(command: &mut Command) -> Result<String> {
+    let output = finish(command)?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn finish(command: &mut Command) -> Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = spawn(command)?;
     let output = {
@@ -92,7 +106,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     let stderr = stderr.trim();
     succeed(command, output.status)
         .map_err(|err| if stderr.is_empty() { err } else { err.context(stderr.to_owned()) })?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(output)
 }
 
 fn succeed(command: &Command, status: ExitStatus) -> Result<()> {

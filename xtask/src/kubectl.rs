@@ -81,6 +81,15 @@ impl Kubectl {
         self.feed("apply --server-side --force-conflicts -f -", &object.to_string()).map(drop)
     }
 
+    /// Has the API server say whether it would take an object, or a `List` of several, unknown fields not included.
+    ///
+    /// # Errors
+    /// When it would not.
+    pub fn try_to_apply(&self, object: &Value) -> Result<()> {
+        let args = "apply --server-side --force-conflicts --dry-run=server --validate=strict -f -";
+        self.feed(args, &object.to_string()).map(drop)
+    }
+
     /// Runs kubectl with `input` for its standard input, silently, and returns what it wrote.
     ///
     /// # Errors

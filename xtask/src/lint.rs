@@ -2,6 +2,7 @@
 //!
 //! clippy looks at all targets, benches and examples included, so it also shows that they compile.
 
+pub mod book;
 pub mod chart;
 
 use std::fs;
@@ -11,10 +12,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::step::Steps;
-use crate::{cache, command, manifests, workspace};
+use crate::tool::Tool;
+use crate::{command, manifests, pages, reference, workspace};
 
 /// The cargo-deny that is built where none is installed.
-const CARGO_DENY: &str = "0.20.2";
+const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };
 
 /// What cargo-deny checks. Not advisories: they live in a database elsewhere, and a check must not fail because the world has changed.
 const DENY_CHECKS: [&str; 3] = ["bans", "licenses", "sources"];
@@ -51,6 +53,8 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
         })?;
     }
     steps.run("workflows", check_workflows)?;
+    steps.run("links", || pages::links::check(&pages::read()?))?;
+    steps.run("book", book::build)?;
     for workspace in Workspace::ALL {
         steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");
@@ -72,6 +76,7 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
         })?;
     }
     steps.run("generated files", || manifests::run(manifests::Mode::Check))?;
+    steps.run("generated pages", || reference::run(manifests::Mode::Check))?;
     chart::run_in(steps, reach)?;
     steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
     Ok(())
@@ -137,7 +142,7 @@ fn check_workflows() -> Result<()> {
 }
 
 fn check_dependencies() -> Result<()> {
-    let deny = find_or_install_cargo_deny()?;
+    let deny = CARGO_DENY.find_or_install()?;
     let config = workspace::root().join("deny.toml");
     for workspace in Workspace::ALL {
         let mut command = Command::new(&deny);
@@ -146,25 +151,4 @@ fn check_dependencies() -> Result<()> {
         command::run(command.args(["check", "--hide-inclusion-graph", "--show-stats"]).args(DENY_CHECKS))?;
     }
     Ok(())
-}
-
-/// cargo-deny from the cache; built into it the first time, which takes minutes.
-fn find_or_install_cargo_deny() -> Result<PathBuf> {
-    let directory = cache::directory()?.join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = directory.join("bin/cargo-deny");
-    if command::is_executable(&program) {
-        return Ok(program);
-    }
-    let _lock = cache::lock(&directory)?;
-    if !command::is_executable(&program) {
-        println!("building cargo-deny {CARGO_DENY}, once per user and version");
-        let mut cargo = command::cargo();
-        // Unoptimised it is built in a third of the time, and a check takes a second all the same.
-        cargo
-            .args(["install", "--locked", "--debug", "--quiet", "cargo-deny", "--version", CARGO_DENY, "--root"])
-            .arg(&directory);
-        // Cargo builds in a temporary directory then, not among our own packages.
-        command::run(cargo.env_remove("CARGO_TARGET_DIR"))?;
-    }
-    Ok(program)
 }

@@ -5,6 +5,9 @@
 //! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names; the same with mail servers and
 //! `K8SUPDATER_TEST_MAIL_PROGRAM`.
 
+pub mod guide;
+pub mod pages;
+
 use std::process::Command;
 
 use anyhow::Result;
@@ -35,14 +38,16 @@ pub struct Args {
 /// A part of `cargo xtask test`, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Part {
-    /// Format, clippy, documentation, dependencies, generated files.
+    /// Format, clippy, documentation, links, the book, dependencies, generated files.
     Lint,
-    /// The plugins' own tests, natively.
+    /// The plugins' own tests, natively, and whether the guide's plugin can be written as it says.
     Plugins,
     /// Everything of the host that needs no cluster, with the compiled plugins.
     Host,
     /// Installing, upgrading and removing, in each way, with the whole demo in between.
     Install,
+    /// Whether an API server takes what is in examples and on pages.
+    Pages,
     /// The operator on the control plane.
     Cluster,
 }
@@ -50,7 +55,7 @@ pub enum Part {
 impl Part {
     fn needs_compiled_plugins(self) -> bool {
         match self {
-            Self::Lint | Self::Plugins => false,
+            Self::Lint | Self::Plugins | Self::Pages => false,
             // What is installed includes the compiled plugins.
             Self::Host | Self::Install | Self::Cluster => true,
         }
@@ -59,7 +64,7 @@ impl Part {
     fn needs_control_plane(self) -> bool {
         match self {
             Self::Lint | Self::Plugins | Self::Host => false,
-            Self::Install | Self::Cluster => true,
+            Self::Install | Self::Pages | Self::Cluster => true,
         }
     }
 }
@@ -89,6 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
             cargo.args(["test", "--workspace", "--target-dir"]).arg(workspace::plugins_native_target());
             command::run(cargo.current_dir(workspace::plugins()))
         })?;
+        steps.run("the plugin of the guide", guide::follow)?;
     }
     if args.wants_any(Part::needs_compiled_plugins) {
         steps.run("plugins for WebAssembly", plugins::run)?;
@@ -102,7 +108,7 @@ pub fn run(args: &Args) -> Result<()> {
     {
         install::run_in(&mut steps, &program)?;
     }
-    if args.wants(Part::Cluster) {
+    if args.wants(Part::Pages) || args.wants(Part::Cluster) {
         run_on_control_plane(args, &mut steps)?;
     } else if args.offline && args.only.is_empty() {
         steps.skip("what needs a control plane: --offline");
@@ -116,6 +122,12 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
         Ok((ControlPlane::start(&programs)?, programs))
     })?;
     let Some((control_plane, programs)) = started else { return Ok(()) };
+    if args.wants(Part::Pages) {
+        steps.run("YAML of pages and examples on the API server", || pages::try_all(control_plane.kubectl()))?;
+    }
+    if !args.wants(Part::Cluster) {
+        return Ok(());
+    }
     steps.run("tests on the control plane", || {
         // Of the whole workspace, or Cargo would choose other features for shared packages and build them again.
         let mut cargo = test(&["--workspace", "--test", "cluster"]);
@@ -154,8 +166,8 @@ mod tests {
 
     #[test]
     fn everything_runs_unless_something_is_chosen_or_no_control_plane_is_wanted() {
-        use Part::{Cluster, Host, Install, Lint, Plugins};
-        check(false, &[], &[Lint, Plugins, Host, Install, Cluster]);
+        use Part::{Cluster, Host, Install, Lint, Pages, Plugins};
+        check(false, &[], &[Lint, Plugins, Host, Install, Pages, Cluster]);
         check(true, &[], &[Lint, Plugins, Host]);
         check(false, &[Cluster, Lint], &[Lint, Cluster]);
         check(true, &[Cluster], &[]);

@@ -33,6 +33,13 @@ pub use versioning_handler::{VersioningHandler, VersioningHandlerSpec, Versionin
 /// The API group of everything that is ours: kinds, annotations, the reporting controller of Events.
 pub const GROUP: &str = "k8supdater.dev";
 
+/// Takes its description away from the schema of a type.
+///
+/// For closed sets: kube puts the description of the type in place of that of an optional field, which says more, defaults included.
+pub(crate) fn without_description(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}
+
 /// Both CustomResourceDefinitions as a YAML stream, in the order in which they should be applied.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod history;
 pub mod manifests;
 pub mod plugin;
+pub mod reference;
 
 pub mod name;
 pub mod table;
@@ -53,4 +54,10 @@ pub enum Command {
     Rollback(answer::RollbackArgs),
     /// Lists the last updates of a handler: what, when, by whom, and what came of it.
     History(history::HistoryArgs),
+    /// Prints a page of the documentation that is generated from the code.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        page: reference::Page,
+    },
 }

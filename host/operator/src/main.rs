@@ -39,6 +39,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Snooze(args)) => return Ok(cli::answer::snooze(&args)?),
         Some(Command::Rollback(args)) => return Ok(cli::answer::rollback(&args)?),
         Some(Command::History(args)) => cli::history::run(args)?,
+        Some(Command::Reference { page }) => cli::reference::run(page)?,
         None => {
             let config = cli.operator.check()?;
             telemetry::logging::start(&config.log, config.log_format);

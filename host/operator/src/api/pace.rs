@@ -9,6 +9,7 @@ use super::workload::WorkloadKind;
 
 /// What the operator does about a workload.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(transform = super::without_description)]
 pub enum Mode {
     /// Updates right of the frontier are made, the others reported.
     Update,
@@ -20,6 +21,7 @@ pub enum Mode {
 
 /// What happens when the rollout of an update fails.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(transform = super::without_description)]
 pub enum Rollback {
     /// The image before goes back, and the version is held until there is a better one.
     OnFailure,

@@ -286,6 +286,7 @@ pub struct SecretReference {
 
 /// What to do when a tag that moves has moved.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(transform = super::without_description)]
 pub enum Latest {
     /// Restart the workload.
     Update,
@@ -334,6 +335,7 @@ pub struct TagOptions {
 
 /// Whether updates that could be made by themselves wait for a human.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(transform = super::without_description)]
 pub enum Approval {
     /// They are offered, and made once somebody has approved them.
     Required,
@@ -351,6 +353,7 @@ impl Approval {
 
 /// How precise a candidate must be.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(transform = super::without_description)]
 pub enum Precision {
     /// Any number of levels.
     #[default]

@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use k8supdater::api::VersioningHandler;
 use serde::Deserialize;
@@ -27,9 +26,15 @@ fn files(of: &str, extension: &str, deeply: bool) -> Vec<PathBuf> {
     found
 }
 
-/// What people read: the README, the pages, and what the examples say.
+/// What people read: the README, the pages, and what the examples and the plugins say.
 fn pages() -> Vec<PathBuf> {
-    let pages = [files("", "md", false), files("docs", "md", true), files("examples", "md", true)].concat();
+    let pages = [
+        files("", "md", false),
+        files("docs", "md", true),
+        files("examples", "md", true),
+        files("plugins", "md", true),
+    ]
+    .concat();
     assert!(pages.contains(&PathBuf::from("README.md")) && pages.contains(&PathBuf::from(WRONG)), "{pages:?}");
     pages
 }
@@ -64,36 +69,17 @@ fn links(prose: &str) -> Vec<(&str, &str)> {
     ends.filter_map(link).collect()
 }
 
-/// The names by which headings of a page are linked to, as GitHub makes them.
-fn anchors(text: &str) -> BTreeSet<String> {
-    let (prose, _) = split(text);
-    let headings = prose.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
-    let anchor = |heading: &str| -> String {
-        let kept =
-            heading.chars().flat_map(char::to_lowercase).filter(|it| it.is_alphanumeric() || " -_".contains(*it));
-        kept.map(|it| if it == ' ' { '-' } else { it }).collect::<String>()
-    };
-    headings.map(anchor).collect()
-}
-
-/// `target` as seen from the page, relative to the root, without `.` and `..`.
-fn resolve(page: &Path, target: &str) -> PathBuf {
-    let mut resolved = PathBuf::new();
-    for component in page.parent().unwrap().join(target).components() {
-        match component {
-            Component::ParentDir => assert!(resolved.pop(), "{target} in {} leads out of here", page.display()),
-            Component::CurDir => {}
-            other => resolved.push(other),
-        }
-    }
-    resolved
+/// The file in the checkout that an address in the repository leads to.
+fn resolve(target: &str) -> PathBuf {
+    let (_, path) = target.split_once("/blob/main/").unwrap_or_else(|| panic!("{target} is no file of the repository"));
+    path.into()
 }
 
 /// The tests that a line names, as `module::name` with their files.
-fn named<'a>(page: &Path, line: &'a str) -> Vec<(&'a str, PathBuf)> {
+fn named(line: &str) -> Vec<(&str, PathBuf)> {
     let tests = links(line).into_iter().filter_map(|(text, target)| Some((text.strip_prefix('`')?, target)));
     let tests = tests.filter_map(|(text, target)| Some((text.strip_suffix('`')?, target)));
-    tests.filter(|(text, _)| text.contains("::")).map(|(text, target)| (text, resolve(page, target))).collect()
+    tests.filter(|(text, _)| text.contains("::")).map(|(text, target)| (text, resolve(target))).collect()
 }
 
 /// Whether the file has a test of that name.
@@ -118,30 +104,13 @@ fn every_line_of_what_can_go_wrong_names_tests_that_there_are() {
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert!(cells.len() == 4 && cells.iter().all(|cell| !cell.is_empty()), "not four cells: {row}");
-        let tests = named(page, cells[3]);
+        let tests = named(cells[3]);
         assert!(!tests.is_empty(), "no test is named: {row}");
         for (text, file) in tests {
             let (module, name) = text.split_once("::").unwrap();
             let stem = file.with_extension("");
             assert!(stem.components().any(|part| part.as_os_str() == module), "{text} is not in {}", file.display());
             assert!(has_test(&file, name), "there is no test {name} in {}", file.display());
-        }
-    }
-}
-
-#[test]
-fn links_lead_to_files_and_headings_that_there_are() {
-    for page in pages() {
-        let text = read(&page);
-        let (prose, _) = split(&text);
-        for (_, target) in links(&prose).into_iter().filter(|(_, target)| !target.contains("://")) {
-            let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
-            let file = if path.is_empty() { page.clone() } else { resolve(&page, path) };
-            assert!(root().join(&file).exists(), "{} links to {target}, which is not there", page.display());
-            if let Some(anchor) = anchor {
-                let anchors = anchors(&read(&file));
-                assert!(anchors.contains(anchor), "{} links to {target}; there are {anchors:?}", page.display());
-            }
         }
     }
 }
@@ -157,6 +126,10 @@ fn check(mut document: Value) -> Result<(), String> {
     }
     if kind.is_none() {
         let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
+        // A part of a Plugin. The API server looks at it in `cargo xtask test`, and at all others.
+        if spec.contains_key("grants") {
+            return Ok(());
+        }
         if !["deployment", "workload", "selector"].iter().any(|workload| spec.contains_key(*workload)) {
             spec.insert("deployment".to_owned(), "web".into());
         }

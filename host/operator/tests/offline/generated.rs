@@ -1,4 +1,6 @@
+use clap::ValueEnum;
 use k8supdater::api::{VersioningHandler, definitions};
+use k8supdater::cli::reference::Page;
 use serde_json::json;
 
 use crate::root;
@@ -11,6 +13,19 @@ fn the_committed_definitions_are_what_the_types_say() {
         committed == definitions().unwrap(),
         "deploy/crd/k8supdater.dev.yaml is out of date: run `cargo xtask manifests`"
     );
+}
+
+#[test]
+fn the_committed_pages_are_what_the_types_and_flags_say() {
+    for (page, file) in [
+        (Page::Fields, "docs/reference.md"),
+        (Page::Configuration, "docs/configuration.md"),
+        (Page::Commands, "docs/commands.md"),
+    ] {
+        let committed = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+        assert!(committed == page.text(), "{file} is out of date: run `cargo xtask reference`");
+    }
+    assert_eq!(Page::value_variants().len(), 3, "a page that no file holds");
 }
 
 #[test]

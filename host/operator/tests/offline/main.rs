@@ -17,7 +17,7 @@ mod choosing;
 mod cli;
 /// The shipped components: what they import, how big they are, what they answer.
 mod components;
-/// What people read: links lead somewhere, handlers can be read, and the tests that are named exist.
+/// What people read: handlers can be read, and the tests that are named exist.
 mod docs;
 /// Files that are generated from the code are what the code says.
 mod generated;
