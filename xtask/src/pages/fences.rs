@@ -171,7 +171,10 @@ mod tests {
         let variables = read("yaml", list).unwrap();
         let container = &variables[0]["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["env"][1]["valueFrom"]["secretKeyRef"]["name"], "d");
-        assert_eq!(read("yaml", "env:\n- {name: A, value: b}\n").unwrap(), read("yaml", "- {name: A, value: b}").unwrap());
+        assert_eq!(
+            read("yaml", "env:\n- {name: A, value: b}\n").unwrap(),
+            read("yaml", "- {name: A, value: b}").unwrap()
+        );
         check_refused("yaml", "env: [A]", "say which: values");
     }
 

@@ -1,4 +1,4 @@
-//! One page: its headings, links and fences, as CommonMark and GitHub's tables say. Pure.
+//! One page: its headings, links and fences, as `CommonMark` and GitHub's tables say. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -66,7 +66,7 @@ fn write(directory: &Path) -> Result<()> {
 fn alone(manifest: &str, plugins: &Path) -> Result<String> {
     let members =
         manifest.lines().find(|line| line.starts_with("members = ")).context("the workspace has no members")?;
-    let sdk = format!("path = {:?}", plugins.join("sdk"));
+    let sdk = format!("path = \"{}\"", plugins.join("sdk").display());
     Ok(manifest.replace(members, &format!("members = [\"{NAME}\"]")).replace("path = \"sdk\"", &sdk))
 }
 
