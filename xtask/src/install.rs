@@ -48,19 +48,23 @@ const WAYS: [Way; 5] = [
         name: "kubectl apply -k deploy",
         namespace: NAME,
         apply: |it, release| it.kubectl_on("apply -k", &release.deploy()),
-        remove: |it, release| it.kubectl_on("delete --timeout=60s -k", &release.deploy()),
+        remove: |it, release| it.kubectl_on("delete --ignore-not-found --timeout=60s -k", &release.deploy()),
     },
     Way {
         name: "kubectl apply -f install.yaml",
         namespace: NAME,
         apply: |it, release| it.kubectl_on("apply -f", &release.deploy().join("install.yaml")),
-        remove: |it, release| it.kubectl_on("delete --timeout=60s -f", &release.deploy().join("install.yaml")),
+        remove: |it, release| {
+            it.kubectl_on("delete --ignore-not-found --timeout=60s -f", &release.deploy().join("install.yaml"))
+        },
     },
     Way {
         name: "k8supdater manifests, for one namespace",
         namespace: "updates",
         apply: |it, release| it.kubectl_on("apply --server-side -f", &it.print_manifests(release)?),
-        remove: |it, release| it.kubectl_on("delete --timeout=60s -f", &it.print_manifests(release)?),
+        remove: |it, release| {
+            it.kubectl_on("delete --ignore-not-found --timeout=60s -f", &it.print_manifests(release)?)
+        },
     },
     Way {
         name: "helm",
@@ -170,10 +174,7 @@ impl Setting {
     /// As docs/install.md says: the Job of that release is there still, so it goes first.
     fn downgrade(&self, current: &Release) -> Result<()> {
         let new = self.plugin(NEW_COMPONENT)?["status"]["digest"].clone();
-        let namespace = self.way.namespace;
-        self.kubectl().output(&format!(
-            "-n {namespace} delete jobs --timeout=60s -l app.kubernetes.io/name=k8supdater-installer"
-        ))?;
+        self.delete_jobs()?;
         (self.way.apply)(self, current)?;
         self.installation().install_plugins(&self.program, &current.plugins())?;
         self.expect("the bytes before are loaded", || {
@@ -186,6 +187,8 @@ impl Setting {
     }
 
     fn remove(&self, current: &Release, before: &Remains) -> Result<()> {
+        // As Kubernetes does after a day.
+        self.delete_jobs()?;
         (self.way.remove)(self, current)?;
         // What the demo has made, and what is removed because its kind is.
         self.kubectl().output(&format!("-n {NAMESPACE} delete deployment --all --timeout=60s"))?;
@@ -197,6 +200,12 @@ impl Setting {
             Ok(left.is_empty())
         });
         result.with_context(|| format!("there is still: {left}"))
+    }
+
+    fn delete_jobs(&self) -> Result<()> {
+        let namespace = self.way.namespace;
+        let label = "app.kubernetes.io/name=k8supdater-installer";
+        self.kubectl().output(&format!("-n {namespace} delete jobs --timeout=60s -l {label}")).map(drop)
     }
 
     fn kubectl(&self) -> &Kubectl {
