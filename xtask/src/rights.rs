@@ -249,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    fn event(allowed_by: Option<&str>, verb: &str, object: Value) -> Value {
+    fn event(allowed_by: Option<&str>, verb: &str, object: &Value) -> Value {
         json!({
             "verb": verb,
             "user": {"username": "system:serviceaccount:own:k8supdater"},
@@ -285,10 +285,10 @@ mod tests {
             json!({"apiGroup": "k8supdater.dev", "resource": "plugins", "subresource": "status", "namespace": "own"});
         let lease = json!({"apiGroup": "coordination.k8s.io", "resource": "leases", "namespace": "own", "name": "bot"});
         vec![
-            event(cluster, "list", deployments.clone()),
-            event(cluster, "patch", deployments),
-            event(own, "update", status),
-            event(own, "get", lease),
+            event(cluster, "list", &deployments),
+            event(cluster, "patch", &deployments),
+            event(own, "update", &status),
+            event(own, "get", &lease),
         ]
     }
 
@@ -326,8 +326,12 @@ mod tests {
             events.push(others);
             check(&events, &[expected]);
             // ... by what was refused, or by another role.
-            let by = |role: &str| format!("RBAC: allowed by RoleBinding \"b/own\" of {role} \"k8supdater-nodes\" to ServiceAccount");
-            for (name, value) in [("decision", "forbid".to_owned()), ("reason", by("ClusterRole")), ("reason", by("Role"))] {
+            let by = |role: &str| {
+                format!("RBAC: allowed by RoleBinding \"b/own\" of {role} \"k8supdater-nodes\" to ServiceAccount")
+            };
+            for (name, value) in
+                [("decision", "forbid".to_owned()), ("reason", by("ClusterRole")), ("reason", by("Role"))]
+            {
                 let mut other = missing.clone();
                 other["annotations"][format!("authorization.k8s.io/{name}")] = json!(value);
                 events.push(other);
@@ -350,9 +354,9 @@ mod tests {
     fn what_was_refused_is_missing_unless_it_is_shipped() {
         let mut events = everything();
         // A test has taken this away.
-        events.push(event(None, "patch", json!({"apiGroup": "apps", "resource": "deployments", "namespace": "team"})));
+        events.push(event(None, "patch", &json!({"apiGroup": "apps", "resource": "deployments", "namespace": "team"})));
         check(&events, &[]);
-        let nodes = event(None, "list", json!({"resource": "nodes"}));
+        let nodes = event(None, "list", &json!({"resource": "nodes"}));
         events.extend([nodes.clone(), nodes]);
         check(&events, &["needed but not granted: list on nodes in other namespaces; refused 2 times"]);
     }
@@ -360,8 +364,9 @@ mod tests {
     #[test]
     fn a_role_of_the_own_namespace_says_nothing_about_others() {
         let mut events = everything();
-        let object = json!({"apiGroup": "coordination.k8s.io", "resource": "leases", "namespace": "team", "name": "bot"});
-        events.push(event(None, "get", object));
+        let object =
+            json!({"apiGroup": "coordination.k8s.io", "resource": "leases", "namespace": "team", "name": "bot"});
+        events.push(event(None, "get", &object));
         check(&events, &["get on leases.coordination.k8s.io in other namespaces"]);
     }
 
@@ -369,7 +374,7 @@ mod tests {
     fn a_log_that_was_put_aside_counts_too() {
         let directory = tempfile::tempdir().unwrap();
         let events = everything();
-        let lines = |events: &[Value]| events.iter().map(|event| format!("{event}\n")).collect::<String>();
+        let lines = |events: &[Value]| events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
         fs::write(directory.path().join("audit-2026-11-26T00-00-00.000.log"), lines(&events[..2])).unwrap();
         fs::write(directory.path().join("audit.log"), format!("{}{{\"verb", lines(&events[2..]))).unwrap();
         fs::write(directory.path().join("other.log"), lines(&events)).unwrap();

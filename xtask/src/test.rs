@@ -142,7 +142,8 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
     })?;
     if args.filter.is_empty() {
         let log = control_plane.audit_log();
-        steps.run("rights of the operator: each used, none missing", || rights::check(control_plane.kubectl(), &log))?;
+        steps
+            .run("rights of the operator: each used, none missing", || rights::check(control_plane.kubectl(), &log))?;
     }
     Ok(())
 }

@@ -296,7 +296,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let body = to_bytes(axum::body::Body::new(body), usize::MAX).await?;
     let request = Request::from_parts(head, Body::from(body));
     let Some(write) = Write::of(&request) else {
-        let is_watch = request.uri().query().is_some_and(|query| query.split('&').any(|part| part.starts_with("watch=")));
+        let is_watch =
+            request.uri().query().is_some_and(|query| query.split('&').any(|part| part.starts_with("watch=")));
         let path = request.uri().path().to_owned();
         let response = shared.pass(request).await.map(Answer::new);
         return Ok(if is_watch { response.map(|body| shared.held_back(body, path)) } else { response });
