@@ -44,10 +44,10 @@ fn describe(command: &Command, parents: &[&str], text: &mut String) {
     let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
     let name = path.join(" ");
     write!(text, "\n## {name}\n\n{}\n", paragraphs(&about)).expect("a String takes everything");
-    let usage: Vec<String> = arguments(command).filter(|arg| arg.is_positional()).map(|arg| positional(&arg)).collect();
     let flags = if arguments(command).any(|arg| !arg.is_positional()) { " [FLAGS]" } else { "" };
-    let operands = usage.iter().map(|word| format!(" {word}")).collect::<String>();
-    write!(text, "\n```text\n{name}{flags}{operands}\n```\n").expect("a String takes everything");
+    let operands: Vec<String> = arguments(command).filter(Arg::is_positional).map(|arg| positional(&arg)).collect();
+    let usage = format!("{name}{flags} {}", operands.join(" "));
+    write!(text, "\n```text\n{}\n```\n", usage.trim_end()).expect("a String takes everything");
     if arguments(command).next().is_some() {
         text.push_str("\n| argument | variable | default | meaning |\n|---|---|---|---|\n");
     }
