@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::control_plane::look_up::Programs;
-use crate::{bench, control_plane, crd, demo, lint, plugins, process, test};
+use crate::{bench, control_plane, crd, demo, lint, plugins, process, release, test};
 
 /// Builds, tests and shows k8supdater.
 #[derive(Debug, Parser)]
@@ -34,6 +34,11 @@ pub enum Command {
     Test(test::Args),
     /// Checks format, clippy, documentation, dependencies and generated files.
     Lint,
+    /// Checks dependencies against the database of known vulnerabilities, which is fetched.
+    Advisories,
+    /// Checks and prepares a release.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Writes deploy/crd from the Rust types.
     Crd {
         /// Writes nothing, and fails when the files differ.
@@ -79,6 +84,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::ControlPlane { build_only: false } => control_plane::run(),
         Command::Test(args) => test::run(&args),
         Command::Lint => lint::run(),
+        Command::Advisories => lint::dependencies::run_advisories(),
+        Command::Release(part) => release::run(&part),
         Command::Crd { check } => crd::run(if check { crd::Mode::Check } else { crd::Mode::Write }),
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),
         Command::Bench { whole: true, .. } => bench::run_whole(),

@@ -5,7 +5,8 @@
 //! 1. [`plugins`] builds and packs the WebAssembly plugins, with a compiler that [`wasm_toolchain`] finds or installs;
 //! 2. [`control_plane`] starts a real Kubernetes control plane and a real registry on this machine, without containers;
 //! 3. [`lint`], [`crd`], [`mod@test`] and [`mod@bench`] are what CI and committers run;
-//! 4. [`demo`] shows the main job from a pushed tag to a finished rollout.
+//! 4. [`release`] checks and prepares a release;
+//! 5. [`demo`] shows the main job from a pushed tag to a finished rollout.
 //!
 //! They share [`operator`] (the operator as a local process) and [`image`] (images that hold nothing).
 //!
@@ -26,6 +27,7 @@ pub mod lint;
 pub mod operator;
 pub mod plugins;
 pub mod process;
+pub mod release;
 pub mod step;
 pub mod stop;
 pub mod test;

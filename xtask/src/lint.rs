@@ -2,6 +2,10 @@
 //!
 //! clippy looks at all targets, benches and examples included, so it also shows that they compile.
 
+pub mod dependencies;
+pub mod dockerfile;
+pub mod features;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,13 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::step::Steps;
-use crate::{cache, command, crd, workspace};
-
-/// The cargo-deny that is built where none is installed.
-const CARGO_DENY: &str = "0.20.2";
-
-/// What cargo-deny checks. Not advisories: they live in a database elsewhere, and a check must not fail because the world has changed.
-const DENY_CHECKS: [&str; 3] = ["bans", "licenses", "sources"];
+use crate::{command, crd, release, workspace};
 
 /// `cargo xtask lint`.
 ///
@@ -40,6 +38,9 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
         })?;
     }
     steps.run("workflows", check_workflows)?;
+    steps.run("Dockerfile", dockerfile::check)?;
+    steps.run("versions and changelog", || release::check(None))?;
+    steps.run("features of dependencies", features::check)?;
     for workspace in Workspace::ALL {
         steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");
@@ -61,8 +62,7 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
         })?;
     }
     steps.run("generated files", || crd::run(crd::Mode::Check))?;
-    steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
-    Ok(())
+    dependencies::run_in(steps)
 }
 
 /// One of the two workspaces of the checkout.
@@ -124,35 +124,41 @@ fn check_workflows() -> Result<()> {
     command::run(Command::new("go").args(arguments).args(files).current_dir(tool))
 }
 
-fn check_dependencies() -> Result<()> {
-    let deny = find_or_install_cargo_deny()?;
-    let config = workspace::root().join("deny.toml");
-    for workspace in Workspace::ALL {
-        let mut command = Command::new(&deny);
-        command.current_dir(workspace.directory());
-        command.args(["--log-level", "error", "--offline", "--locked", "--all-features", "--config"]).arg(&config);
-        command::run(command.args(["check", "--hide-inclusion-graph", "--show-stats"]).args(DENY_CHECKS))?;
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// cargo-deny from the cache; built into it the first time, which takes minutes.
-fn find_or_install_cargo_deny() -> Result<PathBuf> {
-    let directory = cache::directory()?.join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = directory.join("bin/cargo-deny");
-    if command::is_executable(&program) {
-        return Ok(program);
+    /// The directories below `directory` that hold a file called `name`, relative to the root.
+    fn directories_with(name: &str, directory: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(workspace::root().join(directory)).unwrap() {
+            let entry = entry.unwrap();
+            let path = PathBuf::from(directory).join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                found.extend(directories_with(name, path.to_str().unwrap()));
+            } else if entry.file_name() == name {
+                found.push(PathBuf::from(directory));
+            }
+        }
+        found
     }
-    let _lock = cache::lock(&directory)?;
-    if !command::is_executable(&program) {
-        println!("building cargo-deny {CARGO_DENY}, once per user and version");
-        let mut cargo = command::cargo();
-        // Unoptimised it is built in a third of the time, and a check takes a second all the same.
-        cargo
-            .args(["install", "--locked", "--debug", "--quiet", "cargo-deny", "--version", CARGO_DENY, "--root"])
-            .arg(&directory);
-        // Cargo builds in a temporary directory then, not among our own packages.
-        command::run(cargo.env_remove("CARGO_TARGET_DIR"))?;
+
+    #[test]
+    fn dependabot_looks_after_every_directory_with_dependencies() {
+        let text = fs::read_to_string(workspace::root().join(".github/dependabot.yml")).unwrap();
+        let is_there = |entry: &str| text.split([' ', ',', '[', ']', '\n']).any(|word| word == entry);
+        let modules = directories_with("go.mod", "xtask");
+        assert!(modules.len() > 5, "{modules:?}");
+        for module in modules {
+            let (own, all) = (format!("/{}", module.display()), format!("/{}/*", module.parent().unwrap().display()));
+            assert!(is_there(&own) || is_there(&all), "{own} is not in .github/dependabot.yml");
+        }
+        for directory in directories_with("Dockerfile", "deploy") {
+            let directory = format!("/{}", directory.display());
+            assert!(is_there(&directory), "{directory} is not in .github/dependabot.yml");
+        }
+        for directory in ["/", "/plugins"] {
+            assert!(is_there(directory), "{directory} is not in .github/dependabot.yml");
+        }
     }
-    Ok(program)
 }
