@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::control_plane::look_up::Programs;
-use crate::{bench, control_plane, demo, lint, manifests, plugins, process, reference, test};
+use crate::{bench, control_plane, demo, lint, manifests, plugins, process, reference, release, test};
 
 /// Builds, tests and shows k8supdater.
 #[derive(Debug, Parser)]
@@ -34,6 +34,11 @@ pub enum Command {
     Test(test::Args),
     /// Checks format, clippy, documentation, links, the book, dependencies and generated files.
     Lint,
+    /// Checks dependencies against the database of known vulnerabilities, which is fetched.
+    Advisories,
+    /// Checks and prepares a release.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Writes deploy/crd and deploy/install.yaml, as the program prints them.
     Manifests {
         /// Writes nothing, and fails when the files differ.
@@ -85,6 +90,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::ControlPlane { build_only: false } => control_plane::run(),
         Command::Test(args) => test::run(&args),
         Command::Lint => lint::run(),
+        Command::Advisories => lint::dependencies::run_advisories(),
+        Command::Release(part) => release::run(&part),
         Command::Manifests { check } => manifests::run(mode(check)),
         Command::Reference { check } => reference::run(mode(check)),
         Command::Demo { kubeconfig } => demo::run(kubeconfig.as_deref()),

@@ -6,8 +6,10 @@
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::stop::{self, Awaited};
 use crate::workspace;
@@ -109,6 +111,32 @@ fn finish(command: &mut Command) -> Result<Output> {
     Ok(output)
 }
 
+/// Whether `command` ends with success within `patience`, with our own standard output and error. One that takes longer is ended.
+///
+/// # Errors
+/// When it cannot be started or waited for.
+pub fn succeeds_within(command: &mut Command, patience: Duration) -> Result<bool> {
+    let mut child = spawn(command)?;
+    let started = Instant::now();
+    let is_good = {
+        let _awaited = Awaited::new(child.id())?;
+        loop {
+            if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for `{}`", shown(command)))? {
+                break status.success();
+            }
+            if started.elapsed() > patience {
+                // With all that it has started; that the group is gone already is no error.
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                child.wait().with_context(|| format!("cannot wait for `{}`", shown(command)))?;
+                break false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    stop::check()?;
+    Ok(is_good)
+}
+
 fn succeed(command: &Command, status: ExitStatus) -> Result<()> {
     stop::check()?;
     if status.success() { Ok(()) } else { bail!("`{}` failed: {status}", shown(command)) }
@@ -134,6 +162,18 @@ mod tests {
     fn a_failing_program_is_named_with_what_it_said() {
         let err = output(Command::new("sh").args(["-c", "echo no space left >&2; exit 3"])).unwrap_err();
         assert_eq!(format!("{err:#}"), "no space left: `sh -c echo no space left >&2; exit 3` failed: exit status: 3");
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended() {
+        let run = |script: &str, patience| {
+            succeeds_within(Command::new("sh").args(["-c", script]), Duration::from_millis(patience)).unwrap()
+        };
+        assert!(run("exit 0", 60_000));
+        assert!(!run("exit 1", 60_000));
+        let started = Instant::now();
+        assert!(!run("sleep 60", 1));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

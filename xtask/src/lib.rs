@@ -6,9 +6,10 @@
 //! 2. [`control_plane`] starts a real Kubernetes control plane and a real registry on this machine, without containers;
 //! 3. [`lint`], [`manifests`], [`mod@reference`], [`mod@test`] and [`mod@bench`] are what CI and committers run; [`pages`] knows what people
 //!    read;
-//! 4. [`demo`] shows the main job from a pushed tag to a finished rollout;
-//! 5. [`install`], a part of the tests, installs, upgrades and removes the operator in each way that the docs name;
-//! 6. [`rights`], another part, compares what the operator may do with what it did in the tests.
+//! 4. [`release`] checks and prepares a release;
+//! 5. [`demo`] shows the main job from a pushed tag to a finished rollout;
+//! 6. [`install`], a part of the tests, installs, upgrades and removes the operator in each way that the docs name;
+//! 7. [`rights`], another part, compares what the operator may do with what it did in the tests.
 //!
 //! They share [`operator`] (the operator, installed, as a local process), [`kubelet`] (how its pods say that it is started) and [`image`]
 //! (images that hold nothing).
@@ -36,6 +37,7 @@ pub mod pages;
 pub mod plugins;
 pub mod process;
 pub mod reference;
+pub mod release;
 pub mod rights;
 pub mod step;
 pub mod stop;

@@ -4,6 +4,9 @@
 
 pub mod book;
 pub mod chart;
+pub mod dependencies;
+pub mod dockerfile;
+pub mod features;
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,14 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::step::Steps;
-use crate::tool::Tool;
-use crate::{command, manifests, pages, reference, workspace};
-
-/// The cargo-deny that is built where none is installed.
-const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };
-
-/// What cargo-deny checks. Not advisories: they live in a database elsewhere, and a check must not fail because the world has changed.
-const DENY_CHECKS: [&str; 3] = ["bans", "licenses", "sources"];
+use crate::{command, manifests, pages, reference, release, workspace};
 
 /// How far checks may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +51,9 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
     steps.run("workflows", check_workflows)?;
     steps.run("links", || pages::links::check(&pages::read()?))?;
     steps.run("book", book::build)?;
+    steps.run("Dockerfile", dockerfile::check)?;
+    steps.run("versions and changelog", || release::check(None))?;
+    steps.run("features of dependencies", features::check)?;
     for workspace in Workspace::ALL {
         steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");
@@ -78,8 +77,7 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
     steps.run("generated files", || manifests::run(manifests::Mode::Check))?;
     steps.run("generated pages", || reference::run(manifests::Mode::Check))?;
     chart::run_in(steps, reach)?;
-    steps.run("dependencies: bans, licenses, sources; not advisories, which need the network", check_dependencies)?;
-    Ok(())
+    dependencies::run_in(steps)
 }
 
 /// One of the two workspaces of the checkout.
@@ -141,14 +139,41 @@ fn check_workflows() -> Result<()> {
     command::run(Command::new("go").args(arguments).args(files).current_dir(tool))
 }
 
-fn check_dependencies() -> Result<()> {
-    let deny = CARGO_DENY.find_or_install()?;
-    let config = workspace::root().join("deny.toml");
-    for workspace in Workspace::ALL {
-        let mut command = Command::new(&deny);
-        command.current_dir(workspace.directory());
-        command.args(["--log-level", "error", "--offline", "--locked", "--all-features", "--config"]).arg(&config);
-        command::run(command.args(["check", "--hide-inclusion-graph", "--show-stats"]).args(DENY_CHECKS))?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The directories below `directory` that hold a file called `name`, relative to the root.
+    fn directories_with(name: &str, directory: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(workspace::root().join(directory)).unwrap() {
+            let entry = entry.unwrap();
+            let path = PathBuf::from(directory).join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                found.extend(directories_with(name, path.to_str().unwrap()));
+            } else if entry.file_name() == name {
+                found.push(PathBuf::from(directory));
+            }
+        }
+        found
     }
-    Ok(())
+
+    #[test]
+    fn dependabot_looks_after_every_directory_with_dependencies() {
+        let text = fs::read_to_string(workspace::root().join(".github/dependabot.yml")).unwrap();
+        let is_there = |entry: &str| text.split([' ', ',', '[', ']', '\n']).any(|word| word == entry);
+        let modules = directories_with("go.mod", "xtask");
+        assert!(modules.len() > 5, "{modules:?}");
+        for module in modules {
+            let (own, all) = (format!("/{}", module.display()), format!("/{}/*", module.parent().unwrap().display()));
+            assert!(is_there(&own) || is_there(&all), "{own} is not in .github/dependabot.yml");
+        }
+        for directory in directories_with("Dockerfile", "deploy") {
+            let directory = format!("/{}", directory.display());
+            assert!(is_there(&directory), "{directory} is not in .github/dependabot.yml");
+        }
+        for directory in ["/", "/plugins"] {
+            assert!(is_there(directory), "{directory} is not in .github/dependabot.yml");
+        }
+    }
 }

@@ -14,6 +14,15 @@ enum Outcome {
     Skipped,
 }
 
+/// Whether a step could be done where it ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feasible {
+    /// It has been done.
+    Yes,
+    /// It could not, and why.
+    No(String),
+}
+
 /// The steps of one command, in the order in which they ran.
 #[derive(Debug)]
 pub struct Steps {
@@ -52,6 +61,22 @@ impl Steps {
                 Ok(None)
             }
         }
+    }
+
+    /// Runs a step that may find out that it cannot be done here, and is left out then.
+    ///
+    /// # Errors
+    /// As for [`Steps::run`].
+    pub fn run_if_feasible(&mut self, name: &str, step: impl FnOnce() -> Result<Feasible>) -> Result<()> {
+        if let Some(Feasible::No(why)) = self.run(name, step)? {
+            println!("left out: {why}");
+            if let Some((name, _, outcome)) = self.done.last_mut() {
+                name.push_str(": ");
+                name.push_str(&why);
+                *outcome = Outcome::Skipped;
+            }
+        }
+        Ok(())
     }
 
     /// Notes a step that was left out, with the reason as part of its name.
@@ -101,6 +126,17 @@ mod tests {
         assert_eq!(steps.run("second", || -> Result<()> { bail!("broken") }).unwrap(), None);
         assert_eq!(steps.run("third", || Ok(3)).unwrap(), Some(3));
         assert_eq!(steps.finish().unwrap_err().to_string(), "failed: second");
+    }
+
+    #[test]
+    fn what_cannot_be_done_here_is_no_failure_but_what_fails_is() {
+        let mut steps = Steps::default();
+        steps.run_if_feasible("first", || Ok(Feasible::No("no network".to_owned()))).unwrap();
+        steps.run_if_feasible("second", || Ok(Feasible::Yes)).unwrap();
+        let told: Vec<_> = steps.done.iter().map(|(name, _, outcome)| (name.as_str(), *outcome)).collect();
+        assert_eq!(told, [("first: no network", Outcome::Skipped), ("second", Outcome::Passed)]);
+        steps.run_if_feasible("third", || bail!("broken")).unwrap();
+        assert_eq!(steps.finish().unwrap_err().to_string(), "failed: third");
     }
 
     #[test]

@@ -6,12 +6,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command;
-use crate::stop::{self, Awaited};
 
 /// What plugins are compiled for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -88,23 +87,7 @@ fn add_with_rustup() -> Result<bool> {
     println!("rustup target add {TARGET}");
     let mut command = Command::new(rustup);
     command.args(["target", "add", TARGET]).current_dir(crate::workspace::root()).stdout(Stdio::null());
-    let mut child = command::spawn(&mut command)?;
-    let started = Instant::now();
-    let is_added = {
-        let _awaited = Awaited::new(child.id())?;
-        loop {
-            if let Some(status) = child.try_wait().context("cannot wait for rustup")? {
-                break status.success();
-            }
-            if started.elapsed() > PATIENCE {
-                child.kill().context("cannot stop rustup")?;
-                child.wait().context("cannot wait for rustup")?;
-                break false;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    stop::check()?;
+    let is_added = command::succeeds_within(&mut command, PATIENCE)?;
     if !is_added {
         println!("rustup cannot fetch the target here; using Debian's packages instead");
     }

@@ -133,8 +133,11 @@ pub fn handler(name: &str, spec: &Value) -> DynamicObject {
 }
 
 /// A Plugin whose bytes are in the ConfigMap of the same name. `spec` adds grants, settings and limits.
+///
+/// It may take its time: the deadline of a call is time that passes, and on a machine that runs several tests at once much of it passes without
+/// the plugin. `"limits": null` in `spec` gives it the usual one.
 pub fn plugin(name: &str, spec: &Value) -> DynamicObject {
-    let mut object = json!({"source": {"configMap": {"name": name}}});
+    let mut object = json!({"source": {"configMap": {"name": name}}, "limits": {"deadline": "2s"}});
     merge(&mut object, spec);
     DynamicObject::new(name, &plugins()).data(json!({"spec": object}))
 }

@@ -57,6 +57,11 @@ impl Plan {
         let created = handler.metadata.creation_timestamp.as_ref().map(|time| time.0);
         // Whoever is told of a new handler is told of everything that happens to it.
         let since = if known.is_none() && standing.is_new() { created.unwrap_or(now) } else { now };
+        // While something is on its way on one of the channels, a change of the spec is not entered there, so it must remain news.
+        let is_any_under_way = given.channels.iter().any(|channel| (given.is_under_way)(&channel.name));
+        let told = known.as_ref().filter(|_| is_any_under_way).map(|known| (known.generation, known.suspended));
+        let (generation, suspended) =
+            told.unwrap_or((handler.metadata.generation.unwrap_or_default(), handler.spec.suspend));
         let mut channels = known.map(|known| known.channels).unwrap_or_default();
         for channel in given.channels {
             let known = channels.get(&channel.name);
@@ -84,11 +89,7 @@ impl Plan {
         forget_unused(&mut channels, given.channels);
         let finding = finding(&channels, given);
         put(&mut plan.status.conditions, finding, handler.metadata.generation, now);
-        plan.status.notices = Some(NoticesStatus {
-            generation: handler.metadata.generation.unwrap_or_default(),
-            suspended: handler.spec.suspend,
-            channels,
-        });
+        plan.status.notices = Some(NoticesStatus { generation, suspended, channels });
         plan
     }
 

@@ -10,7 +10,7 @@ type Case = (&'static str, &'static str, &'static str);
 async fn stage(name: &str, registry: &FakeRegistry, plugin: &str, cases: &[Case]) -> Stage {
     registry.push("web", &["1.0.0"]);
     let mut stage = prepared(name, &[registry.origin()]).await;
-    stage.plug("hostile", plugin, &json!({"grants": {"origins": ["$registry"]}})).await;
+    stage.plug("hostile", plugin, &json!({"grants": {"origins": ["$registry"]}, "limits": null})).await;
     stage.operator.start().await;
     let image = registry.image("web", "1.0.0");
     for (behaviour, ..) in cases {

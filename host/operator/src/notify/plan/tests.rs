@@ -92,6 +92,28 @@ fn without_channels_nothing_is_written() {
 }
 
 #[test]
+fn a_change_of_the_spec_while_something_is_on_its_way_is_told_afterwards_and_once() {
+    let mut world = World::new(&["chat", "email"]);
+    let mut sent = world.step();
+    assert_eq!(sent.len(), 2);
+    // Somebody changes the spec: people were told of the generation before.
+    world.status["notices"]["generation"] = json!(0);
+    world.under_way = vec!["email"];
+    world.ended(sent.remove(0), None);
+    let told = |sent: &[(String, Dispatch)]| -> Vec<String> {
+        sent.iter().map(|(channel, dispatch)| format!("{channel}: {}", dispatch.message.title)).collect()
+    };
+    let mut changed = world.step();
+    assert_eq!(told(&changed), ["chat: team-a/web: handler changed"]);
+    world.ended(changed.remove(0), None);
+    assert!(world.step().is_empty(), "the mail is still on its way, and the chat has heard of it");
+    world.under_way.clear();
+    world.ended(sent.remove(0), None);
+    assert_eq!(told(&world.step()), ["email: team-a/web: handler changed"]);
+    assert_eq!(world.status["notices"]["generation"], 1);
+}
+
+#[test]
 fn what_is_sent_is_written_before_and_after_and_not_sent_again() {
     let mut world = World::new(&["email"]);
     let mut sent = world.step();
