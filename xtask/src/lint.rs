@@ -2,7 +2,7 @@
 //!
 //! clippy looks at all targets, benches and examples included, so it also shows that they compile.
 
-pub mod chart;
+mod chart;
 
 use std::fs;
 use std::path::PathBuf;

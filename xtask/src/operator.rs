@@ -221,21 +221,21 @@ fn overlay(directory: &Path) -> Result<PathBuf> {
     let overlay = overlay.canonicalize().with_context(|| format!("cannot find {}", overlay.display()))?;
     let up: PathBuf = overlay.components().skip(1).map(|_| "..").collect();
     let deploy = up.join(workspace::root().join("deploy").strip_prefix("/")?);
-    let pod = json!({"nodeSelector": {LABEL: "true"}, "tolerations": [{"key": LABEL, "operator": "Exists"}]});
+    let key = LABEL.replace('/', "~1");
     let patch = |kind: &str, operations: Value| json!({"target": {"kind": kind}, "patch": operations.to_string()});
     let kustomization = json!({
         "resources": [deploy],
         "patches": [
             patch("Deployment", json!([{"op": "replace", "path": "/spec/replicas", "value": 0}])),
             patch("Job", json!([
-                {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": pod["nodeSelector"]},
-                {"op": "add", "path": "/spec/template/spec/tolerations", "value": pod["tolerations"]},
+                {"op": "add", "path": format!("/spec/template/spec/nodeSelector/{key}"), "value": "true"},
+                {"op": "add", "path": "/spec/template/spec/tolerations", "value": [{"key": LABEL, "operator": "Exists"}]},
             ])),
         ],
     });
-    let path = overlay.join("kustomization.yaml");
+    let file = overlay.join("kustomization.yaml");
     // JSON is YAML.
-    fs::write(&path, format!("{kustomization:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&file, format!("{kustomization:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(overlay)
 }
 

@@ -19,9 +19,11 @@ const URLS: [&str; 2] = ["K8SUPDATER_PROXY", "TELEGRAM_API_URL"];
 const OF_PARENTS: [&str; 2] = ["enabled", "global"];
 
 /// Values that differ in other sets of values, or would make another one differ in nothing.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "config.ca.existingSecret",
     "networkPolicy.enabled",
+    // There is no other image.
+    "nodeSelector.kubernetes.io/os",
     "plugins.install",
     "podDisruptionBudget.enabled",
     "podMonitor.enabled",
@@ -140,12 +142,13 @@ fn every_value_has_a_comment_and_the_schema_repeats_it() {
     for name in OF_PARENTS {
         assert!(described.remove(name).is_some_and(|text| !text.is_empty()), "{name} is not described");
     }
-    // What may be written into them is Kubernetes' own.
-    let is_ours = |path: &str| !path.starts_with("resources.") || path.matches('.').count() < 2;
-    let commented: BTreeMap<String, String> = comments(&read("values.yaml"))
-        .into_iter()
-        .filter(|(path, _)| is_ours(path) && path != "dashboards.labels.grafana_dashboard")
-        .collect();
+    // What stands in these is Kubernetes' or the user's own.
+    let is_ours = |path: &str| {
+        let tables = ["dashboards.labels.", "nodeSelector.", "resources.limits.", "resources.requests."];
+        !tables.iter().any(|table| path.starts_with(table))
+    };
+    let commented: BTreeMap<String, String> =
+        comments(&read("values.yaml")).into_iter().filter(|(path, _)| is_ours(path)).collect();
     for (path, comment) in &commented {
         assert!(!comment.is_empty(), "{path} has no comment in deploy/chart/values.yaml");
         assert_eq!(described.get(path), Some(comment), "{path} in deploy/chart/values.schema.json");
