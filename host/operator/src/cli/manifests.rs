@@ -1,6 +1,6 @@
 //! `k8supdater manifests`: prints all that an installation takes, the same as `kubectl kustomize deploy`, from the program alone.
 //!
-//! The files of `deploy` are compiled in; the CustomResourceDefinitions come from the types. [`adapt`] fits them to the flags.
+//! The files of `deploy` are compiled in; the CustomResourceDefinitions come from the types. [`adapt()`] fits them to the flags.
 
 pub mod adapt;
 

@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::{Mapping, Value};
 
-/// The ClusterRole on objects that belong to no namespace, which no Role can give.
+/// The `ClusterRole` on objects that belong to no namespace, which no Role can give.
 const NODES: &str = "k8supdater-nodes";
 /// The variable in which the operator is told the namespaces.
 const WATCH_NAMESPACES: &str = "WATCH_NAMESPACES";

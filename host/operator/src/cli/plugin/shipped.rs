@@ -1,6 +1,7 @@
 //! The shipped plugins as objects, read from a directory: `deploy/plugins`, and what the operator's image carries of it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -120,9 +121,9 @@ impl Shipped {
                 return Err(ShippedError::NoSource { plugin: name, path: path.display().to_string() });
             };
             let file = directory.join(format!("{component}{}", key.strip_prefix(KEY).unwrap_or_default()));
-            if !components.contains_key(&component) {
-                let object = config_map(&component, &key, read(&file)?, namespace);
-                components.insert(component, object);
+            if let Entry::Vacant(place) = components.entry(component) {
+                let object = config_map(place.key(), &key, read(&file)?, namespace);
+                place.insert(object);
             }
             plugin["metadata"]["namespace"] = namespace.into();
             plugins.push(plugin);
