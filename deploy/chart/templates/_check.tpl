@@ -31,7 +31,7 @@ The operator would refuse most of it as well, but only once it runs.
 {{- range include "k8supdater.env" . | fromYamlArray -}}
 {{- $_ := set $set .name true -}}
 {{- end -}}
-{{- $secrets := list "GITLAB_TOKEN" "EMAIL_PASSWORD" "TELEGRAM_TOKEN" -}}
+{{- $secrets := list "GITLAB_TOKEN" "EMAIL_PASSWORD" "TELEGRAM_TOKEN" "OTEL_EXPORTER_OTLP_HEADERS" "OTEL_EXPORTER_OTLP_TRACES_HEADERS" -}}
 {{- range .Values.env -}}
 {{- if hasKey $set .name -}}
 {{- fail (printf "env: %s is set by another value of the chart, or twice" .name) -}}

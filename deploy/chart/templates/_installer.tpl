@@ -43,7 +43,7 @@ template:
             valueFrom:
               fieldRef:
                 fieldPath: metadata.namespace
-        # It reads ten files of 100 kB and sends them off.
+        # It reads ten files of 100 kB and sends them off: 46 MiB at most, in an unoptimised build.
         resources:
           requests:
             cpu: 10m

@@ -75,7 +75,7 @@ const WRONG: [(&str, &str); 34] = [
 ///
 /// # Errors
 /// Only when interrupted.
-pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
+pub(super) fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
     let prepared = steps.run("chart: helm lint, wrong values", || {
         let helm = Helm::find_or_build()?;
         let directory = tempfile::tempdir().context("cannot create a temporary directory")?;

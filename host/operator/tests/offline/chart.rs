@@ -12,6 +12,9 @@ use crate::root;
 /// Variables that have no value of their own in the chart; `env` sets them.
 const LEFT_TO_ENV: [&str; 2] = ["K8SUPDATER_CACHE_KEY_FILE", "K8SUPDATER_HEALTH_ADDRESS"];
 
+/// The beginning of variables that are the same for all programs, and are set by `env` as everywhere else.
+const STANDARD: &str = "OTEL_";
+
 /// Variables in which a secret may stand, and which are plain values all the same: the schema refuses those that have one.
 const URLS: [&str; 2] = ["K8SUPDATER_PROXY", "TELEGRAM_API_URL"];
 
@@ -19,9 +22,11 @@ const URLS: [&str; 2] = ["K8SUPDATER_PROXY", "TELEGRAM_API_URL"];
 const OF_PARENTS: [&str; 2] = ["enabled", "global"];
 
 /// Values that differ in other sets of values, or would make another one differ in nothing.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "config.ca.existingSecret",
     "networkPolicy.enabled",
+    // There is no other image.
+    "nodeSelector.kubernetes.io/os",
     "plugins.install",
     "podDisruptionBudget.enabled",
     "podMonitor.enabled",
@@ -124,6 +129,11 @@ fn every_variable_of_the_operator_can_be_set_by_a_value_and_every_secret_only_by
     let known = variables();
     for (name, is_secret) in &known {
         let name = name.as_str();
+        if name.starts_with(STANDARD) {
+            let is_refused = *is_secret && !name.ends_with("_ENDPOINT");
+            assert_eq!(check.contains(&format!("\"{name}\"")), is_refused, "{name} as a plain value of `env`");
+            continue;
+        }
         assert!(set.contains(name) != LEFT_TO_ENV.contains(&name), "{name} has no value, or one that is not needed");
         let is_by_name = template.contains(&format!("\"k8supdater.secretVariable\" (dict \"name\" \"{name}\""));
         assert_eq!(is_by_name, *is_secret && !URLS.contains(&name), "{name}");
@@ -140,12 +150,13 @@ fn every_value_has_a_comment_and_the_schema_repeats_it() {
     for name in OF_PARENTS {
         assert!(described.remove(name).is_some_and(|text| !text.is_empty()), "{name} is not described");
     }
-    // What may be written into them is Kubernetes' own.
-    let is_ours = |path: &str| !path.starts_with("resources.") || path.matches('.').count() < 2;
-    let commented: BTreeMap<String, String> = comments(&read("values.yaml"))
-        .into_iter()
-        .filter(|(path, _)| is_ours(path) && path != "dashboards.labels.grafana_dashboard")
-        .collect();
+    // What stands in these is Kubernetes' or the user's own.
+    let is_ours = |path: &str| {
+        let tables = ["dashboards.labels.", "nodeSelector.", "resources.limits.", "resources.requests."];
+        !tables.iter().any(|table| path.starts_with(table))
+    };
+    let commented: BTreeMap<String, String> =
+        comments(&read("values.yaml")).into_iter().filter(|(path, _)| is_ours(path)).collect();
     for (path, comment) in &commented {
         assert!(!comment.is_empty(), "{path} has no comment in deploy/chart/values.yaml");
         assert_eq!(described.get(path), Some(comment), "{path} in deploy/chart/values.schema.json");
