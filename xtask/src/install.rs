@@ -164,7 +164,7 @@ impl Setting {
         let has_origin = grants["origins"].as_array().is_some_and(|origins| origins.contains(&json!(granted)));
         ensure!(has_origin, "what the administrator has granted is gone: {grants}");
         ensure!(grants["realms"][0]["realm"] == release::NEW_REALM, "what the release adds is not there: {grants}");
-        let image = |release: &Release| json!(format!("k8supdater/k8supdater:{}", release.version()));
+        let image = |release: &Release| json!(format!("ghcr.io/k8supdater/k8supdater:{}", release.version()));
         let deployment = self.kubectl().json(&format!("-n {} get deployment {NAME}", self.way.namespace))?;
         let found = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
         ensure!(*found == image(later) && *found != image(current), "the Deployment has the image {found}");

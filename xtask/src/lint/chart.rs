@@ -110,9 +110,9 @@ fn cases(directory: &Path) -> Result<BTreeMap<String, Values>> {
     Ok(cases)
 }
 
-/// What stands in fences with the word `yaml`.
+/// What stands in fences with the words `yaml values`.
 fn examples(page: &str) -> Vec<&str> {
-    page.split("\n```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+    page.split("\n```yaml values\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
 fn lint(helm: &Helm, cases: &BTreeMap<String, Values>) -> Result<()> {
@@ -324,8 +324,8 @@ mod tests {
     }
 
     #[test]
-    fn examples_of_values_are_what_a_page_marks_as_yaml() {
-        let page = "a\n```sh\nhelm\n```\n\n```yaml\na: 1\n```\nb\n```yaml\nb: 2\n```\n";
+    fn examples_of_values_are_what_a_page_marks_as_values() {
+        let page = "a\n```sh\nhelm\n```\n\n```yaml values\na: 1\n```\nb\n```yaml values\nb: 2\n```\n";
         assert_eq!(examples(page), ["a: 1\n", "b: 2\n"]);
         assert_eq!(examples("a"), Vec::<&str>::new());
     }
