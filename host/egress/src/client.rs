@@ -11,6 +11,8 @@ use http::StatusCode;
 use http::header::{HeaderMap, SET_COOKIE};
 use thiserror::Error;
 use tokio::time::timeout;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, info_span};
 
 use crate::credential::Proof;
 use crate::failure::Failure;
@@ -76,6 +78,9 @@ pub enum BuildError {
     /// The mail server's name is none.
     #[error("{0:?} is neither the name nor the address of a mail server; it must look like mail.example.com")]
     MailHost(String),
+    /// A collector cannot be posted to.
+    #[error("the collector of traces is not usable: {0}")]
+    Collector(String),
     /// The TLS library refused its configuration.
     #[error("cannot configure TLS")]
     Tls(#[source] rustls::Error),
@@ -91,6 +96,7 @@ impl BuildError {
             Self::Authorities(_) => "InvalidAuthorities",
             Self::Proxy => "InvalidProxy",
             Self::MailHost(_) => "InvalidMailHost",
+            Self::Collector(_) => "InvalidCollector",
             Self::Tls(_) => "TlsNotConfigured",
             Self::Http(_) => "HttpNotConfigured",
         }
@@ -140,11 +146,45 @@ impl Client {
     /// # Errors
     /// See [`Failure`]; it never takes longer than the scope's `total` limit.
     pub async fn send(&self, scope: &Scope, request: Request) -> Result<Response, Failure> {
-        match timeout(scope.limits.total, self.0.send(scope, request)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::Timeout),
+        let span = span_of(&request);
+        let sent = timeout(scope.limits.total, self.0.send(scope, request)).instrument(span.clone());
+        let result = sent.await.unwrap_or(Err(Failure::Timeout));
+        match &result {
+            Ok(response) => {
+                span.record("http.response.status_code", response.status);
+            }
+            Err(failure) => {
+                span.record("error.type", failure.reason());
+                span.record("otel.status_code", "ERROR");
+            }
         }
+        result
     }
+}
+
+/// What a plugin asks for, as a span: one request, or several where tokens have to be bought.
+///
+/// Of the URL there is what a plugin that reads has made, which has no secret in it yet, without the query. What is posted goes to places whose
+/// very path may be a secret.
+fn span_of(request: &Request) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    let span = info_span!(
+        "request",
+        http.request.method = request.method,
+        url.path = Empty,
+        http.response.status_code = Empty,
+        k8supdater.revalidated = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    );
+    if matches!(request.method.as_str(), "GET" | "HEAD")
+        && let Ok(url) = url::Url::parse(&request.url)
+    {
+        span.record("url.path", display(url.path()));
+    }
+    span
 }
 
 impl Inner {
@@ -168,6 +208,7 @@ impl Inner {
             }
             return Ok(to_response(answer, &secret_url));
         }
+        Span::current().record("k8supdater.revalidated", true);
         match kept {
             Some(kept) => Ok(to_response(kept.answer(), &secret_url)),
             None => Err(Failure::Other("304 was answered to a request that was not conditional".to_owned())),

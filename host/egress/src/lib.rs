@@ -15,7 +15,7 @@
 //! Mails go out through [`Mailer::send`], to the one server that an administrator configured. There is nothing to grant: a plugin chooses
 //! recipients and text, and sees neither the server nor the login.
 //!
-//! The operator's own bot speaks by the same client: [`telegram`].
+//! The operator's own bot speaks by the same client: [`telegram`]. Traces go to the one [`collector`] that is configured.
 //!
 //! # What is defended against
 //!
@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod collector;
 pub mod credential;
 pub mod failure;
 pub mod mail;
@@ -59,6 +60,7 @@ mod tls;
 mod token;
 
 pub use client::{BuildError, Client, Options, Response};
+pub use collector::{Collector, CollectorError, CollectorOptions};
 pub use credential::{BoundCredential, Credential, Identity, LoginForm, Scheme};
 pub use failure::Failure;
 pub use mail::{Mail, MailAddress, MailLogin, MailOptions, MailTls, Mailer};

@@ -13,7 +13,8 @@ use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, He
 use http::{Method, StatusCode};
 use k8supdater_core::origin::Origin;
 use tokio::time::{Instant, timeout};
-use tracing::debug;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, info_span};
 use url::{Host, Url};
 
 use crate::body::{Body, BodyError};
@@ -165,7 +166,8 @@ impl Wire {
         let origin = outgoing.origin.clone();
         let _place = self.places.take(&origin).await;
         let begun = Instant::now();
-        let result = self.send(outgoing, limits).await;
+        let span = span_of(&outgoing);
+        let result = self.send(outgoing, limits).instrument(span.clone()).await;
         let elapsed = begun.elapsed();
         let end = match &result {
             Ok(answer) if answer.status == StatusCode::NOT_MODIFIED => End::Revalidated,
@@ -173,9 +175,26 @@ impl Wire {
             Err(Failure::Denied(_)) => End::Denied,
             Err(_) => End::Failed,
         };
+        match &result {
+            Ok(answer) => {
+                span.record("http.response.status_code", answer.status.as_u16());
+            }
+            Err(failure) => {
+                span.record("error.type", failure.reason());
+                span.record("otel.status_code", "ERROR");
+            }
+        }
         debug!(%origin, ?end, ?elapsed, "request made");
         self.observe(&Exchange { origin: Some(origin), end, elapsed });
         result
+    }
+
+    /// The same without a word in logs, metrics and traces: what is sent about them would otherwise be more of it. Waits for no place.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub(crate) async fn exchange_silently(&self, outgoing: Outgoing, limits: &Limits) -> Result<Answer, Failure> {
+        self.send(outgoing, limits).await
     }
 
     /// Counts a request that was refused before it came here.
@@ -252,6 +271,29 @@ impl Wire {
         }
         Ok(Answer { status, headers, body })
     }
+}
+
+/// One request, as a span, under the names of OpenTelemetry's conventions
+/// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span>); nothing where nobody traces what it is made for.
+///
+/// Without path and query: by now they may have secrets in them.
+fn span_of(outgoing: &Outgoing) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    let Outgoing { method, url, .. } = outgoing;
+    info_span!(
+        "exchange",
+        otel.name = method.as_str(),
+        otel.kind = "client",
+        http.request.method = method.as_str(),
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        url.scheme = url.scheme(),
+        http.response.status_code = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    )
 }
 
 /// Checks a host that is an address already: no resolver ever sees it.

@@ -8,6 +8,7 @@ mod given;
 pub mod shipped;
 mod telegram;
 pub mod terminal;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use email::{Email, EmailFlags};
 use given::Given;
 pub use given::{ConfigError, Names};
 pub use telegram::{Chat, Telegram, TelegramFlags};
+pub use traces::{Sampling, TraceFlags, Traces};
 
 /// Shortest time between two checks of one handler. Registries count requests; a listing is shared by all handlers that ask for it.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -145,6 +147,10 @@ pub struct RawConfig {
     #[arg(long, env = "K8SUPDATER_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
 
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceFlags,
+
     /// Name under which this process reports Events [default: k8supdater].
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub instance: Option<String>,
@@ -206,6 +212,8 @@ pub struct Config {
     pub log: String,
     /// See [`RawConfig::log_format`].
     pub log_format: LogFormat,
+    /// Where traces go; none if they are not exported.
+    pub traces: Option<Traces>,
     /// See [`RawConfig::instance`].
     pub instance: String,
 }
@@ -320,6 +328,7 @@ impl RawConfig {
                     _ => None,
                 })?
                 .unwrap_or(LogFormat::Text),
+            traces: self.traces.check()?,
             instance: self.instance.filter(|name| !name.is_empty()).unwrap_or_else(|| "k8supdater".to_owned()),
         })
     }

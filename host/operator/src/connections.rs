@@ -1,13 +1,17 @@
-//! The ways out of this process: to the API server, to whatever plugins call, to the mail server, and to Telegram for bots.
+//! The ways out of this process: to the API server, to whatever plugins call, to the mail server, to Telegram for bots, and to the collector
+//! of traces.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use k8supdater_egress::{Client as Egress, Exchange, MailOptions, Mailer, Observer, Options};
+use k8supdater_egress::{
+    Client as Egress, Collector, CollectorOptions, Exchange, MailOptions, Mailer, Observer, Options, Resolver,
+};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
-use crate::config::{Config, Email};
+use crate::config::{Config, Email, Traces};
 use crate::telemetry::metrics::Metrics;
 
 /// What we call ourselves when we talk to the API server.
@@ -28,6 +32,9 @@ pub enum ConnectError {
     /// What sends mails cannot start.
     #[error("cannot get ready to send mails")]
     Mailer(#[source] k8supdater_egress::BuildError),
+    /// Traces have no way out.
+    #[error("cannot get ready to export traces")]
+    Collector(#[source] k8supdater_egress::BuildError),
     /// The bundle of certificate authorities cannot be read.
     #[error("cannot read the certificate authorities in {path}")]
     Authorities {
@@ -98,10 +105,36 @@ pub fn mailer(config: &Config) -> Result<Option<Mailer>, ConnectError> {
     Mailer::new(options).map(Some).map_err(ConnectError::Mailer)
 }
 
+/// Where `traces` go. Connects to nothing yet.
+///
+/// It goes to the collector directly, never by the proxy: what goes along may be a login.
+///
+/// # Errors
+/// [`ConnectError::Authorities`] or [`ConnectError::Collector`].
+pub fn collector(config: &Config, traces: &Traces) -> Result<Collector, ConnectError> {
+    let mut authorities = extra_authorities(config)?.unwrap_or_default();
+    if let Some(path) = &traces.authorities {
+        authorities.push(b'\n');
+        authorities.extend(read_authorities(path)?);
+    }
+    let options = CollectorOptions {
+        url: traces.endpoint.clone(),
+        headers: traces.headers.clone(),
+        content_type: "application/x-protobuf",
+        is_compressed: traces.is_compressed,
+        extra_authorities: (!authorities.is_empty()).then_some(authorities),
+        resolver: Resolver::system(),
+    };
+    Collector::new(options).map_err(ConnectError::Collector)
+}
+
 fn extra_authorities(config: &Config) -> Result<Option<Vec<u8>>, ConnectError> {
-    let Some(path) = &config.ca_file else { return Ok(None) };
+    config.ca_file.as_deref().map(read_authorities).transpose()
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<u8>, ConnectError> {
     let unreadable = |source| ConnectError::Authorities { path: path.display().to_string(), source };
-    std::fs::read(path).map(Some).map_err(unreadable)
+    std::fs::read(path).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use k8supdater_runtime::wit::registry::{Question, Repository, Tag};
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
 
+use crate::telemetry::traces::call::traced;
+
 /// Most steps of one conversation; the WIT promises plugins this many.
 const MOST_STEPS: usize = 1_000;
 /// Longest time of one conversation, all requests and calls together.
@@ -88,11 +90,9 @@ async fn converse(
     let mut images = 0;
     let (mut state, mut replies) = (Vec::new(), Vec::new());
     for _ in 0..MOST_STEPS {
-        let step = component
-            .registry_next(repository.clone(), question.clone(), settings, state, replies)
-            .await
-            .map_err(ExchangeError::Call)?
-            .map_err(ExchangeError::Plugin)?;
+        let call = component.registry_next(repository.clone(), question.clone(), settings, state, replies);
+        let step =
+            traced(component, "next", call).await.map_err(ExchangeError::Call)?.map_err(ExchangeError::Plugin)?;
         images += step.tags.iter().map(|tag| tag.images.len()).sum::<usize>();
         tags.extend(step.tags.into_iter().map(|tag| without_needless_source(tag, question)));
         if tags.len() > MOST_TAGS || images > MOST_IMAGES {
@@ -157,11 +157,9 @@ async fn deliver(
     };
     let (mut state, mut replies) = (Vec::new(), Vec::new());
     for _ in 0..MOST_STEPS {
-        let step = component
-            .notifier_next(notice.clone(), settings, state, replies)
-            .await
-            .map_err(ExchangeError::Call)?
-            .map_err(ExchangeError::Notifier)?;
+        let call = component.notifier_next(notice.clone(), settings, state, replies);
+        let step =
+            traced(component, "next", call).await.map_err(ExchangeError::Call)?.map_err(ExchangeError::Notifier)?;
         if step.actions.is_empty() {
             return Ok(());
         }

@@ -1,10 +1,12 @@
-//! The binary: reads the command line, starts logging, calls the library, prints the chain of errors.
+//! The binary: reads the command line, starts logging and traces, calls the library, prints the chain of errors.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use k8supdater::cli::{Cli, Command};
 use k8supdater::failure::chain;
+use k8supdater::telemetry::metrics::Metrics;
 use k8supdater::{cli, operator, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,9 +44,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Reference { page }) => cli::reference::run(page)?,
         None => {
             let config = cli.operator.check()?;
-            telemetry::logging::start(&config.log, config.log_format);
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(operator::run(config, stop()))?;
+            let metrics = Arc::new(Metrics::default());
+            let traces = telemetry::start(&config, &metrics, runtime.handle())?;
+            let ended = runtime.block_on(operator::run(config, metrics, stop()));
+            if let Some(traces) = traces {
+                traces.finish();
+            }
+            ended?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ mod offers;
 mod plan;
 mod record;
 mod standing;
+mod traced;
 mod wire;
 
 use std::collections::HashMap;
@@ -36,7 +37,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use crate::api::versioning_handler::{Settings, VersioningHandler};
 use crate::config::Config;
@@ -46,6 +47,7 @@ use crate::failure::chain;
 use crate::fleet;
 use crate::plugin::Plugins;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::context;
 
 use channel::{Channel, channels};
 use delivery::{Deliveries, DeliveryError, Parcel};
@@ -168,7 +170,12 @@ impl Context {
         let to = channel.destination(&parcel.place.namespace);
         let sums_up = matches!(channel.policy.mode, Mode::Digest { .. });
         let (ctx, namespace) = (Arc::clone(self), parcel.place.namespace.clone());
-        let send = move |message: Message| async move { ctx.deliver(&channel, &namespace, &message).await };
+        // What sums up is about many things.
+        let trace = if sums_up { None } else { traced::trace_of(handler, &parcel.dispatch.message) };
+        let send = move |message: Message| async move {
+            let span = traced::delivery(&channel, &message, trace.as_deref());
+            ctx.deliver(&channel, &namespace, &message).instrument(span).await
+        };
         self.deliveries.begin(parcel, to, sums_up, send);
     }
 
@@ -186,6 +193,7 @@ impl Context {
             Err(err) => {
                 let reason = err.reason();
                 self.metrics.not_delivered(reason);
+                context::failed(&Span::current(), reason);
                 warn!(namespace, handler = name, channel, %kind, key, reason, error = chain(err), "notice not delivered");
             }
         }
@@ -305,7 +313,8 @@ pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
         let (sender, deliveries) = (Arc::clone(ctx), Arc::clone(&ctx.deliveries));
         deliveries.by_itself(async move {
             for attempt in 1..=ATTEMPTS {
-                if sender.deliver(&channel, &message.handler.namespace, &message).await.is_ok() {
+                let span = traced::delivery(&channel, &message, None);
+                if sender.deliver(&channel, &message.handler.namespace, &message).instrument(span).await.is_ok() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_secs(10).saturating_mul(attempt)).await;

@@ -80,17 +80,16 @@ pub enum RunError {
     },
 }
 
-/// Runs the operator until `stop` completes, then lets what is under way finish.
+/// Runs the operator until `stop` completes, then lets what is under way finish. It counts in `metrics`, which it serves.
 ///
 /// # Errors
 /// When something is missing that no waiting will bring; see [`RunError`].
-pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let client = connections::api_server(&config).await?;
     let watched = config.watch_namespaces.first().map(String::as_str);
     preflight::<VersioningHandler>(&client, watched).await?;
     preflight_workloads(&client, watched).await?;
     preflight::<Plugin>(&client, Some(&config.namespace)).await?;
-    let metrics = Arc::new(Metrics::default());
     let egress = connections::registries(&config, &metrics)?;
     let mailer = connections::mailer(&config)?;
     let bots = connections::bots(&config)?;

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod report;
 pub mod slots;
 pub mod status;
+mod traced;
 pub mod validate;
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::{Instrument, Span, debug, info_span, warn};
 
 use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
@@ -52,6 +53,7 @@ use crate::nodes::Nodes;
 use crate::plugin::Plugins;
 use crate::registry::Registries;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::context;
 use crate::workload::{WorkloadError, Workloads};
 
 use act::Outcome;
@@ -159,9 +161,12 @@ pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Ar
         Ok(handler) if handler.spec.selector.is_some() => {
             // It has none, even if it was another kind of handler before.
             ctx.slots.forget(&key);
-            fleet::reconcile(key.clone(), handler, &ctx, now).await
+            fleet::reconcile(key.clone(), handler, &ctx, now).instrument(traced::fleet(&object)).await
         }
-        _ => check(&key, &object, &ctx, now).await,
+        _ => {
+            let span = traced::check(&object, now);
+            check(&key, &object, &ctx, now, &span).instrument(span.clone()).await
+        }
     };
     let action = action?;
     ctx.failures.forget(&key);
@@ -174,14 +179,16 @@ async fn check(
     object: &DeserializeGuard<VersioningHandler>,
     ctx: &Context,
     now: Timestamp,
+    span: &Span,
 ) -> Result<Action, Error> {
     let attempt = match &object.0 {
         Ok(handler) => attempt(key, handler, ctx, now).await,
         Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
     };
+    traced::note(span, &attempt);
     let standing = Standing::of(object, &attempt, now);
     // One door out, so that failures reach the status too.
-    let reported = report::report(ctx, object, attempt, now).await;
+    let reported = report::report(ctx, object, attempt, now).instrument(info_span!("report")).await;
     // Not before the status says that a rollout has ended: by then another one may have begun.
     let standing = match (&reported, standing) {
         (Err(_), Standing::Idle) => Standing::failed(object, now),
@@ -201,17 +208,22 @@ async fn attempt(
     if handler.status.as_ref().is_some_and(|status| status.fleet.is_some()) {
         fleet::disband(handler, ctx).await?;
     }
-    let target = validate::validate(handler, &ctx.config)?;
+    let target = info_span!("validate").in_scope(|| validate::validate(handler, &ctx.config))?;
     if target.is_suspended {
         return Ok(Outcome::suspended(target));
     }
-    let observed = observe::observe(ctx, target, now).await?;
-    let mut decision = decide::decide(observed, now);
+    let observed = observe::observe(ctx, target, now).instrument(info_span!("observe")).await?;
+    let mut decision = traced::decide(|| decide::decide(observed, now));
     if decision.needs_slot() && !ctx.slots.occupy(key) {
         decision.withhold(ctx.config.max_rollouts);
     }
-    let announced = announce::announce(ctx, handler, decision, now).await?;
-    Ok(act::act(ctx, announced, now).await)
+    let changes = !decision.updates.is_empty() || !decision.stuck.is_empty();
+    // Of what changes nothing there is nothing to tell.
+    let step = |name: fn() -> Span| if changes { name() } else { Span::none() };
+    let trace = context::current();
+    let announced = announce::announce(ctx, handler, decision, trace.as_deref(), now);
+    let announced = announced.instrument(step(|| info_span!("announce"))).await?;
+    Ok(act::act(ctx, announced, now).instrument(step(|| info_span!("act"))).await)
 }
 
 /// First delay after a reconcile that failed as a whole.

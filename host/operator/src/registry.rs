@@ -16,12 +16,15 @@ use std::time::{Duration, Instant};
 use k8supdater_egress::Client;
 use k8supdater_runtime::wit::exchange::Error as PluginError;
 use k8supdater_runtime::wit::registry::Question;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 pub use error::{ListCause, ListError, Refusal, Refused};
 pub use inquiry::Inquiry;
 pub use listing::{Detail, Listing, ParseError, parse};
 
 use crate::exchange::{self, ExchangeError};
+use crate::telemetry::traces::context;
 use inquiry::{Attempt, RepositoryKey};
 use slot::{Extent, Found, Resume, Slot};
 
@@ -122,8 +125,15 @@ impl Registries {
             Subject::Digest(tag) | Subject::Images(tag) => Some(tag.clone()),
         };
         let slot = self.slot(inquiry, subject.clone());
-        let asked = slot.get(max_age, |resume| self.ask(inquiry, &subject, resume)).await;
-        asked.map_err(|slot::Failed { cause, wait }| inquiry.error(tag.as_deref(), cause, wait))
+        let span = span_of(inquiry, &subject, tag.as_deref());
+        let asked = slot.get(max_age, |resume| {
+            span.record("k8supdater.asked", true);
+            self.ask(inquiry, &subject, resume)
+        });
+        let asked = asked.instrument(span.clone()).await;
+        asked.map_err(|slot::Failed { cause, wait }| inquiry.error(tag.as_deref(), cause, wait)).inspect_err(|err| {
+            context::failed(&span, err.reason());
+        })
     }
 
     /// Asks with one credential after the other, beginning with the one that was good the last time.
@@ -171,6 +181,27 @@ impl Registries {
         slots.retain(|_, slot| slot.is_in_use() || slot.unused_since(now) < KEPT_UNUSED);
         Arc::clone(slots.entry(key).or_default())
     }
+}
+
+/// A question as a span. Whether the registry was asked for it, or somebody has asked before, is said in it.
+fn span_of(inquiry: &Inquiry, subject: &Subject, tag: Option<&str>) -> Span {
+    let name = match subject {
+        Subject::Tags => "list tags",
+        Subject::Digest(_) => "look up tag",
+        Subject::Images(_) => "look into tag",
+    };
+    let repository = inquiry.repository();
+    info_span!(
+        "question",
+        otel.name = name,
+        k8supdater.plugin.name = inquiry.plugin().name,
+        k8supdater.registry = repository.registry,
+        k8supdater.repository = repository.name,
+        k8supdater.tag = tag,
+        k8supdater.asked = false,
+        error.type = Empty,
+        otel.status_code = Empty,
+    )
 }
 
 /// Whether another credential might have been given another answer. Registries hide what one may not see behind "not found".

@@ -11,7 +11,7 @@
 //! - [`MailServer`] is a real mail server, in each of its three kinds of protection, which shows the mails that it got.
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
 //!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons, and
-//!   [`FakeWebhook`] for whatever is posted.
+//!   [`FakeWebhook`] for whatever is posted. [`FakeCollector`] takes traces.
 //! - [`objects`] builds workloads, handlers, plugins, ConfigMaps and Secrets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
@@ -21,6 +21,7 @@ pub mod objects;
 mod api_proxy;
 mod cluster;
 mod eventually;
+mod fake_collector;
 mod fake_gitlab;
 mod fake_hub;
 mod fake_registry;
@@ -41,6 +42,7 @@ mod surroundings;
 pub use api_proxy::{ApiProxy, CrashPoint, Write};
 pub use cluster::Cluster;
 pub use eventually::{PATIENCE, eventually};
+pub use fake_collector::{CollectedRequest, CollectedSpan, CollectorFault, FakeCollector};
 pub use fake_gitlab::{FakeGitlab, GitlabFault, GitlabPart};
 pub use fake_hub::{FakeHub, HubFault, HubPart};
 pub use fake_registry::{FakeRegistry, Fault, Part};

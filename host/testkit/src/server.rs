@@ -267,6 +267,6 @@ async fn wait_for_answer<A: Api>(shared: &Shared<A>, number: u64, asked: &Seen<A
 }
 
 /// The connection ends instead of an answer.
-fn cut() -> Response<Body> {
+pub(crate) fn cut() -> Response<Body> {
     Response::new(Body::from_stream(stream::once(async { Err::<Vec<u8>, _>(io::Error::other("cut")) })))
 }

@@ -6,6 +6,8 @@
 mod addresses;
 /// What is refused before anything is sent.
 mod checks;
+/// Traces, and how they get to their collector.
+mod collector;
 /// Secrets and where they go.
 mod credentials;
 /// Limits on answers, time and concurrency.

@@ -658,6 +658,11 @@ pub struct UpdateStatus {
     pub approved_by: Option<String>,
     /// When it was announced.
     pub started: Time,
+    /// The trace that it belongs to, if traces are exported: the check that announced it, or that began to take it back, as a W3C
+    /// `traceparent`. The second part is the trace's ID; it was exported if the last part is 01.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub trace: Option<String>,
     /// Since when all pods have been available, while `rollout.stableFor` lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_since: Option<Time>,
@@ -726,6 +731,7 @@ impl UpdateStatus {
             generation: None,
             approved_by: None,
             started,
+            trace: None,
             available_since: None,
             failure: None,
             rollback: None,

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use super::Context;
 use super::decide::{ContainerProblem, Decision, Update};
+use super::traced;
 use super::validate::Target;
 use crate::api::versioning_handler::{UpdatePhase, VersioningHandler};
 use crate::failure::chain;
 use crate::registry::ListError;
+use crate::telemetry::traces::context;
 use crate::workload::WorkloadError;
 use crate::workload::patch::Change;
 
@@ -90,7 +92,12 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let digests = resolved.into_iter().collect::<Result<Vec<_>, _>>()?;
     let changes: Vec<Change> = decision.updates.iter().map(|update| update.change.clone()).collect();
     let (namespace, workload) = (&target.handler.namespace, &target.workload);
-    let patched = ctx.workloads.patch(namespace, workload, &changes, &decision.template, now).await;
+    let span = traced::patch(decision);
+    let patched = ctx.workloads.patch(namespace, workload, &changes, &decision.template, now);
+    let patched = patched.instrument(span.clone()).await;
+    if let Err(err) = &patched {
+        context::failed(&span, err.reason());
+    }
     let generation = patched.map_err(UpdateFailure::Workload)?;
     for (update, digest) in decision.updates.iter().zip(&digests) {
         let message = if update.is_rollback() {

@@ -16,6 +16,7 @@ use crate::api::conditions::shorten;
 use crate::api::versioning_handler::{
     ContainerStatus, UpdatePhase, UpdateStatus, VersioningHandler, VersioningHandlerStatus,
 };
+use crate::telemetry::traces::context;
 
 /// How long an announcement holds. Deadline and delay count from it, and must not be over before the update is made; but each announcement
 /// is a change of the handler, which is looked at again because of it, and attempts that fail must not follow one another without a pause.
@@ -24,7 +25,8 @@ pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(1);
 /// Longest reason for an update that the status keeps, in bytes.
 const LONGEST_REASON: usize = 512;
 
-/// Writes the updates of `decision` into the status, before anything is done about them. Without updates nothing is written.
+/// Writes the updates of `decision` into the status, before anything is done about them, with the `trace` that they belong to. Without
+/// updates nothing is written.
 ///
 /// # Errors
 /// When the status cannot be written: then nothing may be done either.
@@ -32,12 +34,13 @@ pub async fn announce(
     ctx: &Context,
     handler: &VersioningHandler,
     mut decision: Decision,
+    trace: Option<&str>,
     now: Timestamp,
 ) -> Result<Announced, StatusError> {
     if decision.updates.is_empty() {
         return Ok(Announced { decision, handler: handler.clone() });
     }
-    let status = announced(handler.status.as_ref(), &mut decision, now);
+    let status = announced(handler.status.as_ref(), &mut decision, trace, now);
     let mut handler = handler.clone();
     say_answers(ctx, &handler, &mut decision, now).await?;
     if let Some(status) = status {
@@ -52,6 +55,7 @@ pub async fn announce(
 pub(super) fn announced(
     before: Option<&VersioningHandlerStatus>,
     decision: &mut Decision,
+    trace: Option<&str>,
     now: Timestamp,
 ) -> Option<VersioningHandlerStatus> {
     let before = before.cloned().unwrap_or_default();
@@ -63,7 +67,12 @@ pub(super) fn announced(
         if update.is_rollback() {
             // The status says so already, and what is held because of it.
             let rolled_back = known(&status.name).and_then(|known| known.update.as_ref());
-            is_new |= rolled_back.is_none_or(|known| known.phase != UpdatePhase::RollingBack);
+            if rolled_back.is_none_or(|known| known.phase != UpdatePhase::RollingBack) {
+                is_new = true;
+                if let Some(update) = &mut status.update {
+                    update.trace = continued(update.trace.take(), trace);
+                }
+            }
             continue;
         }
         let (from, to) = (&update.change.from, &update.change.to);
@@ -83,6 +92,7 @@ pub(super) fn announced(
             from_digest: status.digest.clone(),
             reason: Some(shorten(update.why.clone(), LONGEST_REASON)).filter(|why| !why.is_empty()),
             approved_by: update.approved_by.clone(),
+            trace: trace.map(str::to_owned),
             ..UpdateStatus::announced(from, to, Time(now))
         });
         replaced.extend(last.map(|last| ended(&status.name, last, now)));
@@ -107,6 +117,14 @@ pub(super) fn announced(
         container.keep_report(known);
     }
     Some(status)
+}
+
+/// The trace of a rollback: that of the update, if the check that begins it belongs to it, or else the check's own. Pure.
+fn continued(known: Option<String>, trace: Option<&str>) -> Option<String> {
+    match (known, trace) {
+        (Some(known), Some(trace)) if context::is_same_trace(&known, trace) => Some(known),
+        (_, trace) => trace.map(str::to_owned),
+    }
 }
 
 /// A container as the history knows it, whose update another takes the place of: one that has just ended, or one that is rolled out and will

@@ -75,6 +75,8 @@ pub struct Decision {
     pub problems: Vec<ContainerProblem>,
     /// Whom to ask about a tag once more before it is applied, by container.
     pub inquiries: BTreeMap<String, Inquiry>,
+    /// How many tags got which verdict, over all containers.
+    pub verdicts: BTreeMap<&'static str, usize>,
 }
 
 /// Another image for one container, or a restart for it.
@@ -173,6 +175,7 @@ pub fn decide(observed: Observed, now: Timestamp) -> Decision {
         news: Vec::new(),
         problems: Vec::new(),
         inquiries,
+        verdicts: BTreeMap::new(),
         look_again: deadline.and_then(|deadline| deadline.end(&rollout)),
         mode: mode::of(target.mode, owner.as_ref()),
         owner,
@@ -279,6 +282,12 @@ fn choose(
     {
         policy = held::policy(status, &tags.policy);
         ruling = policy::decide(&policy, current, candidates);
+    }
+    // Neighbours in the alphabet mostly share their fate.
+    for same in ruling.verdicts.chunk_by(PartialEq::eq) {
+        if let Some(verdict) = same.first() {
+            *decision.verdicts.entry(verdict.reason()).or_default() += same.len();
+        }
     }
     let chosen = |index: Option<usize>| index.and_then(|index| candidates.get(index));
 

@@ -21,6 +21,7 @@ use k8supdater_core::policy::moving::RunningImage;
 use k8supdater_core::policy::{MinimumAge, Platform, Policy, Tagged};
 use k8supdater_runtime::manifest::Kind;
 use tokio::sync::OnceCell;
+use tracing::{Instrument, Span, info_span};
 
 pub use after::After;
 pub use choice::{Choice, Moving, Tags};
@@ -126,7 +127,7 @@ pub async fn observe(ctx: &Context, target: Target, now: Timestamp) -> Result<Ob
                 let handler = format!("{}/{name}", target.handler.namespace);
                 (Err(Problem::Claimed { workload: target.workload.clone(), handler }), None)
             }
-            Some(plan) => match look.container(plan, &container, &answers).await {
+            Some(plan) => match look.container(plan, &container, &answers).instrument(span_of(&container)).await {
                 Ok((choice, inquiry)) => (Ok(choice), Some(inquiry)),
                 Err(problem) => (Err(problem), None),
             },
@@ -289,6 +290,10 @@ impl Tags {
         let known = target.first_seen(container, &tags.image);
         tags.dated(known)
     }
+}
+
+fn span_of(container: &Container) -> Span {
+    info_span!("look at container", k8s.container.name = container.name, container.image.name = container.image)
 }
 
 /// The platforms that a candidate must have: those of the nodes, as far as the `current` image has them too. Nodes that it cannot run on

@@ -11,6 +11,7 @@ use kube::{Api, ResourceExt};
 use thiserror::Error;
 
 use super::Context;
+use super::traced;
 use super::validate::Target;
 use crate::answer::{self, RemoveError};
 use crate::api::conditions::NOTIFIED;
@@ -129,7 +130,10 @@ pub(super) async fn write(
         changed.metadata.managed_fields = None;
         ctx.metrics.status_written();
         match api.replace_status(&name, &PostParams::default(), &changed).await {
-            Ok(written) => return Ok(written),
+            Ok(written) => {
+                traced::tell_ends(handler, &written);
+                return Ok(written);
+            }
             Err(kube::Error::Api(answer)) if answer.code == 409 => {}
             // Deleted meanwhile: there is nothing to report on any more.
             Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(handler.clone()),

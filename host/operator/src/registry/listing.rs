@@ -10,6 +10,8 @@ use k8supdater_runtime::wit::registry::Tag;
 use k8supdater_runtime::{CallError, Component};
 use thiserror::Error;
 
+use crate::telemetry::traces::call::traced;
+
 /// A parser, by digest, and its settings.
 type Reading = (String, String);
 
@@ -155,10 +157,10 @@ fn listed(tags: Vec<Tag>, with_digests: bool) -> Vec<Listed> {
 /// # Errors
 /// See [`ParseError`].
 pub async fn parse(parser: &Component, tags: Vec<String>, settings: &str) -> Result<Arc<[Tagged]>, ParseError> {
-    let mut answer = parser.parse(tags.clone(), settings).await;
+    let mut answer = traced(parser, "parse", parser.parse(tags.clone(), settings)).await;
     if matches!(answer, Err(CallError::DeadlineExceeded { .. })) {
         // The deadline is time as it passes, and a node that is busy may not come to the plugin in all of it. One that is too slow is late again.
-        answer = parser.parse(tags.clone(), settings).await;
+        answer = traced(parser, "parse", parser.parse(tags.clone(), settings)).await;
     }
     let versions = answer.map_err(ParseError::Call)?.map_err(ParseError::Settings)?;
     Ok(tags.into_iter().zip(versions).map(|(tag, version)| Tagged::new(tag, version)).collect())

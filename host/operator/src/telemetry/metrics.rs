@@ -24,6 +24,7 @@ pub struct Metrics {
     requests: Family<RequestOutcome, Counter>,
     bot_presses: Family<Outcome, Counter>,
     bot_failures: Family<Reason, Counter>,
+    spans: Family<Outcome, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -60,6 +61,7 @@ impl Default for Metrics {
             requests: Family::default(),
             bot_presses: Family::default(),
             bot_failures: Family::default(),
+            spans: Family::default(),
         };
         metrics.register();
         metrics
@@ -115,6 +117,11 @@ impl Metrics {
             "bot_failures",
             "Requests of bots that came to nothing, by reason",
             self.bot_failures.clone(),
+        );
+        registry.register(
+            "trace_spans",
+            "Spans of traces, by outcome: exported, failed, dropped because too many waited",
+            self.spans.clone(),
         );
     }
 
@@ -189,6 +196,13 @@ impl Metrics {
     /// A bot asked in vain.
     pub fn bot_failed(&self, reason: &'static str) {
         self.bot_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// So many spans were exported, or not. The outcome is a word that [`Metrics::register`] names.
+    pub fn spans(&self, outcome: &'static str, count: usize) {
+        if count > 0 {
+            self.spans.get_or_create(&Outcome { outcome }).inc_by(count.try_into().unwrap_or(u64::MAX));
+        }
     }
 
     /// All metrics in the `OpenMetrics` text format, which Prometheus reads.

@@ -68,6 +68,8 @@ mod secrecy;
 mod slots;
 /// Updates that somebody takes back at a terminal.
 mod taken_back;
+/// Traces: what belongs together, also over a restart, and what happens without a collector.
+mod tracing;
 /// What is right of the frontier: applied, and followed until its rollout is finished, or has failed.
 mod updates;
 /// What the API server refuses, and in which words; and what the operator does about what got in all the same.

@@ -78,6 +78,7 @@ fn an_object_with_every_field_survives_reading_and_writing() {
                 "update": {
                     "from": "app:1.4.2", "to": "app:1.4.3", "phase": "Finished", "digest": "sha256:00", "generation": 2,
                     "approvedBy": "ada", "started": "2026-01-02T03:04:05Z", "finished": "2026-01-02T03:04:06Z", "hint": "the next Job runs it",
+                    "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
                 },
             }],
             "history": [{

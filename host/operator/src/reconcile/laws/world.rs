@@ -547,7 +547,7 @@ impl World {
             None => {}
         }
         if !decision.updates.is_empty() {
-            if let Some(status) = announced(handler.status.as_ref(), &mut decision, now) {
+            if let Some(status) = announced(handler.status.as_ref(), &mut decision, None, now) {
                 handler = self.write(&handler, &status)?;
                 self.written(&visible, looked);
                 for Change { container, from, to, .. } in changes(&decision).filter(|it| it.rolls_back.is_none()) {
