@@ -2,6 +2,8 @@
 //!
 //! clippy looks at all targets, benches and examples included, so it also shows that they compile.
 
+mod monitoring;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -40,6 +42,7 @@ pub fn run_in(steps: &mut Steps) -> Result<()> {
         })?;
     }
     steps.run("workflows", check_workflows)?;
+    steps.run("alerts, their tests, and the dashboard", monitoring::check)?;
     for workspace in Workspace::ALL {
         steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");

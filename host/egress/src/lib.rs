@@ -51,6 +51,7 @@ pub mod telegram;
 pub mod wire;
 
 mod body;
+mod budget;
 mod challenge;
 mod login;
 mod places;
@@ -58,6 +59,7 @@ mod revalidate;
 mod tls;
 mod token;
 
+pub use budget::Budget;
 pub use client::{BuildError, Client, Options, Response};
 pub use credential::{BoundCredential, Credential, Identity, LoginForm, Scheme};
 pub use failure::Failure;

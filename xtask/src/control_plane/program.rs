@@ -24,11 +24,13 @@ pub enum Program {
     Registry,
     /// A mail server that shows what it got; for tests only.
     Mailpit,
+    /// Reads metrics, alert rules and their tests as Prometheus does; for tests only.
+    Promtool,
 }
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -36,6 +38,7 @@ impl Program {
         Self::Kwok,
         Self::Registry,
         Self::Mailpit,
+        Self::Promtool,
     ];
 
     /// Name of the executable.
@@ -48,6 +51,7 @@ impl Program {
             Self::Kwok => "kwok",
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -59,7 +63,8 @@ impl Program {
             | Self::KubeControllerManager
             | Self::KubeScheduler
             | Self::Kwok
-            | Self::Registry => &["--version"],
+            | Self::Registry
+            | Self::Promtool => &["--version"],
             // Else it asks its project's website for a newer one.
             Self::Mailpit => &["version", "--no-release-check"],
         }
@@ -73,6 +78,7 @@ impl Program {
             Self::Kwok => Module::Kwok,
             Self::Registry => Module::Registry,
             Self::Mailpit => Module::Mailpit,
+            Self::Promtool => Module::Prometheus,
         }
     }
 
@@ -86,6 +92,7 @@ impl Program {
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::Mailpit => "github.com/axllent/mailpit",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }
     }
 
@@ -109,11 +116,14 @@ pub enum Module {
     Registry,
     /// mailpit.
     Mailpit,
+    /// promtool.
+    Prometheus,
 }
 
 impl Module {
     /// Every module, small ones first, so that whoever watches the build sees it move.
-    pub const ALL: [Self; 5] = [Self::Mailpit, Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
+    pub const ALL: [Self; 6] =
+        [Self::Mailpit, Self::Etcd, Self::Registry, Self::Kwok, Self::Prometheus, Self::Kubernetes];
 
     /// Those that a control plane with a registry is made of, small ones first.
     pub const CONTROL_PLANE: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
@@ -126,6 +136,7 @@ impl Module {
             Self::Kwok => "kwok",
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -147,6 +158,7 @@ impl Module {
             Self::Kwok => "sigs.k8s.io/kwok",
             Self::Registry => "github.com/distribution/distribution/v3",
             Self::Mailpit => "github.com/axllent/mailpit",
+            Self::Prometheus => "github.com/prometheus/prometheus",
         }
     }
 
@@ -160,6 +172,24 @@ impl Module {
         required(&text, self.path())
             .map(str::to_owned)
             .with_context(|| format!("{} does not require {}", path.display(), self.path()))
+    }
+
+    /// What a release of that `version` calls itself: Prometheus 3.15.1 is v0.315.1 as a module
+    /// (<https://github.com/prometheus/prometheus#prometheus-code-base>).
+    pub fn release(self, version: &str) -> String {
+        match (self, read_version(version)) {
+            (Self::Prometheus, Some([0, minor, patch])) => format!("v{}.{}.{patch}", minor / 100, minor % 100),
+            _ => version.to_owned(),
+        }
+    }
+
+    /// Build tags, as `go build -tags` takes them.
+    pub fn tags(self) -> &'static str {
+        match self {
+            Self::Etcd | Self::Kubernetes | Self::Kwok | Self::Registry | Self::Mailpit => "",
+            // All the clouds in which Prometheus finds its targets, and promtool does not.
+            Self::Prometheus => "remove_all_sd",
+        }
     }
 
     /// The linker flags of a release of `version`.
@@ -180,6 +210,10 @@ impl Module {
             Self::Kwok => vec![format!("sigs.k8s.io/kwok/pkg/consts.Version={}", version.trim_start_matches('v'))],
             Self::Registry => vec![format!("github.com/distribution/distribution/v3/version.version={version}")],
             Self::Mailpit => vec![format!("github.com/axllent/mailpit/config.Version={version}")],
+            Self::Prometheus => {
+                let release = self.release(version);
+                vec![format!("github.com/prometheus/common/version.Version={}", release.trim_start_matches('v'))]
+            }
         };
         let flags = variables.iter().map(|variable| format!("-X {variable}"));
         std::iter::once("-s -w".to_owned()).chain(flags).collect::<Vec<_>>().join(" ")
@@ -219,6 +253,7 @@ mod tests {
             ("registry github.com/distribution/distribution/v3 v3.0.0\n", [3, 0, 0]),
             ("registry github.com/docker/distribution 2.8.2+ds1\n", [2, 8, 2]),
             ("/usr/bin/mailpit v1.33.1 compiled with go1.26.8 on linux/amd64\n", [1, 33, 1]),
+            ("promtool, version 3.15.1 (branch: , revision: unknown)\n", [3, 15, 1]),
         ] {
             assert_eq!(read_version(printed), Some(expected), "{printed}");
         }
@@ -261,6 +296,15 @@ mod tests {
         assert_eq!(Program::KubeApiserver.go_name(), "kube-apiserver");
         assert_eq!(Program::Registry.go_name(), "registry");
         assert_eq!(Program::Mailpit.go_name(), "mailpit");
+        assert_eq!(Program::Promtool.go_name(), "promtool");
+    }
+
+    #[test]
+    fn prometheus_has_two_numbers_for_one_release() {
+        for (module, release) in [("v0.315.1", "v3.15.1"), ("v0.305.0", "v3.5.0"), ("v3.15.1", "v3.15.1")] {
+            assert_eq!(Module::Prometheus.release(module), release);
+        }
+        assert_eq!(Module::Kwok.release("v0.8.0"), "v0.8.0");
     }
 
     #[test]

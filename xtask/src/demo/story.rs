@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Narrator;
 use super::cluster::{self, Cluster, NAMESPACE};
+use super::metrics;
 use crate::operator::{NAME, Operator};
 use crate::{image, step, stop};
 
@@ -57,6 +58,8 @@ impl Story<'_> {
         ));
         let (patched, rolled_out) = self.watch_update(pushed)?;
         self.watch_report()?;
+        let metrics = metrics::check(&self.operator.metrics()?, self.cluster.directory())?;
+        self.narrator.say(&format!("It shows {metrics}."));
         self.show()?;
         Ok(format!(
             "{PATCH} was applied {} after its push and rolled out after {} (checks are every {}); {MAJOR} was reported and not applied.",

@@ -653,6 +653,9 @@ pub struct UpdateStatus {
     /// Who approved it; none if nobody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// When a check saw the tag first, if that is known. Not of what was there already when the operator started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Time>,
     /// When it was announced.
     pub started: Time,
     /// Since when all pods have been available, while `rollout.stableFor` lasts.
@@ -722,6 +725,7 @@ impl UpdateStatus {
             reason: None,
             generation: None,
             approved_by: None,
+            seen: None,
             started,
             available_since: None,
             failure: None,

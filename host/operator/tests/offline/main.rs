@@ -23,6 +23,8 @@ mod generated;
 mod hub;
 /// Conversations of the registry component with a registry that follows the wire format, faults included.
 mod listing;
+/// The page about metrics, the alerts and the dashboard: what they speak of is what the operator shows.
+mod metrics;
 /// The borders between the rooms, read from the source.
 mod tidy;
 
