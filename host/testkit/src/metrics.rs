@@ -162,7 +162,7 @@ pub fn differences(documented: &BTreeMap<String, Documented>, shown: &BTreeMap<S
         let mut values: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
         for sample in &family.samples {
             let names: BTreeSet<&String> = sample.labels.keys().filter(|label| *label != "le").collect();
-            if names != labels.keys().collect() {
+            if names != labels.keys().collect::<BTreeSet<_>>() {
                 found.push(format!("{name} is shown with the labels {names:?}"));
             }
             for (label, value) in &sample.labels {

@@ -44,12 +44,13 @@ fn shown(text: &str) -> BTreeMap<&str, &str> {
 
 /// Type by name: the first two cells of each row about a metric.
 fn documented(page: &str) -> BTreeMap<&str, &str> {
-    let row = |line| -> Option<(&str, &str)> {
-        let (name, rest) = str::strip_prefix(line, "| `")?.split_once("` | ")?;
-        let (kind, _) = rest.split_once(" |")?;
-        name.starts_with("k8supdater_").then_some((name, kind))
-    };
     page.lines().filter_map(row).collect()
+}
+
+fn row(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+    let (kind, _) = rest.split_once(" |")?;
+    name.starts_with("k8supdater_").then_some((name, kind))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use k8supdater::telemetry::metrics::{Format, Metrics, words};
 use k8supdater_testkit::metrics::{Documented, differences, documented, read};
@@ -252,7 +251,7 @@ fn alerts_for_the_prometheus_operator_are_the_same() {
     let monitor: Value = yaml::from_str(&text("deploy/monitoring/pod-monitor.yaml")).unwrap();
     assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["port"], "health");
     for file in ["prometheus-rule.yaml", "pod-monitor.yaml", "dashboard.json"] {
-        assert!(Path::new(&root().join("deploy/monitoring")).join(file).exists());
+        assert!(root().join("deploy/monitoring").join(file).exists());
         assert!(text("deploy/monitoring/kustomization.yaml").contains(file), "{file}");
     }
 }
