@@ -243,9 +243,9 @@ k8supdater_d_seconds_bucket{le=\"+Inf\"} 2
             &SHOWN.replace("k8supdater_b 1.5", "k8supdater_b{pod=\"p\"} 1.5"),
             &["is shown with the labels {\"pod\"}"],
         );
-        let hosts: String =
+        let hosts: Vec<String> =
             (0..60).map(|n| format!("k8supdater_c_total{{host=\"h{n}\",reason=\"One\"}} 1\n")).collect();
-        let many = SHOWN.replace("k8supdater_c_total{host=\"h\",reason=\"One\"} 1\n", &hosts);
+        let many = SHOWN.replace("k8supdater_c_total{host=\"h\",reason=\"One\"} 1\n", &hosts.concat());
         check(&many, &["k8supdater_c_total has 62 of host"]);
     }
 

@@ -1,6 +1,6 @@
 //! What the operator tells Prometheus during the demo: everything that the page about metrics speaks of, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ pub fn check(text: &str, directory: &Path) -> Result<String> {
     let path = workspace::root().join("docs/metrics.md");
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (shown, documented) = (shown(text), documented(&page));
-    let differing: Vec<&String> =
+    let differing: BTreeSet<&&str> =
         shown.keys().chain(documented.keys()).filter(|name| shown.get(*name) != documented.get(*name)).collect();
     ensure!(differing.is_empty(), "not shown as documented in {}: {differing:?}", path.display());
     let read = match look_up::find(Program::Promtool)? {

@@ -93,8 +93,12 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
     let decisions: Vec<String> = status.containers.iter().map(|container| container.decision.clone()).collect();
     let handler = write_if_changed(ctx, &checked.handler, status, now).await?;
     // Not before it is written down: otherwise it is met, and counted, once more.
-    decisions.iter().for_each(|decision| ctx.metrics.decided(decision));
-    checked.decision.news.iter().for_each(|news| count(&ctx.metrics, &news.what, now));
+    for decision in &decisions {
+        ctx.metrics.decided(decision);
+    }
+    for news in &checked.decision.news {
+        count(&ctx.metrics, &news.what, now);
+    }
     if proves {
         ctx.handlers.followers(&handler).into_iter().for_each(|follower| ctx.wake.wake(follower));
     }

@@ -43,12 +43,15 @@ type Name = [(&'static str, Arc<str>); 1];
 /// A histogram for each name.
 type Histograms = Family<Name, Histogram, fn() -> Histogram>;
 
+/// Counts what is cheaper to count when somebody looks.
+type BeforeShown = Box<dyn Fn(&Metrics) + Send + Sync>;
+
 /// The metrics of one process.
 pub struct Metrics {
     registry: Registry,
     plugin_names: Names,
     hosts: Names,
-    before_shown: OnceLock<Box<dyn Fn(&Self) + Send + Sync>>,
+    before_shown: OnceLock<BeforeShown>,
 
     checks: Worded<Counter>,
     check_failures: Worded<Counter>,
@@ -623,7 +626,7 @@ mod tests {
                 "k8supdater_updates_total{outcome=\"applied\"} 0",
                 "k8supdater_requests_total{host=\"other\",outcome=\"2xx\"} 0",
                 "k8supdater_plugin_calls_total{plugin=\"other\",outcome=\"trapped\"} 0",
-                "k8supdater_update_lead_time_seconds_bucket{le=\"86400.0\"} 0",
+                "k8supdater_update_lead_time_seconds_bucket{le=\"86400\"} 0",
                 "k8supdater_last_successful_check_timestamp_seconds 0.0",
                 "# TYPE k8supdater_request_budget_remaining gauge",
             ],
@@ -651,9 +654,9 @@ mod tests {
                 "k8supdater_updates_total{outcome=\"finished\"} 2",
                 "k8supdater_rollouts_under_way 10",
                 "k8supdater_rollouts_waiting 3",
-                "k8supdater_rollout_duration_seconds_bucket{le=\"30.0\"} 1",
-                "k8supdater_update_lead_time_seconds_bucket{le=\"86400.0\"} 1",
-                "k8supdater_update_lead_time_seconds_bucket{le=\"43200.0\"} 0",
+                "k8supdater_rollout_duration_seconds_bucket{le=\"30\"} 1",
+                "k8supdater_update_lead_time_seconds_bucket{le=\"86400\"} 1",
+                "k8supdater_update_lead_time_seconds_bucket{le=\"43200\"} 0",
             ],
         );
     }
@@ -706,7 +709,7 @@ mod tests {
                 "k8supdater_plugin_calls_total{plugin=\"oci\",outcome=\"refused\"} 1",
                 "k8supdater_plugin_calls_total{plugin=\"oci\",outcome=\"trapped\"} 1",
                 "k8supdater_plugin_calls_total{plugin=\"oci\",outcome=\"limited\"} 1",
-                "k8supdater_plugin_call_duration_seconds_bucket{le=\"0.0025\",plugin=\"oci\"} 5",
+                "k8supdater_plugin_call_duration_seconds_bucket{plugin=\"oci\",le=\"0.0025\"} 5",
                 "k8supdater_deliveries_total{plugin=\"oci\",outcome=\"delivered\"} 0",
                 "k8supdater_deliveries_total{plugin=\"other\",outcome=\"delivered\"} 1",
             ],

@@ -317,7 +317,7 @@ async fn whoever_calls_does_not_wait_for_a_host_that_hangs() {
         let _ = hung.recv();
         Ok(())
     });
-    let failure = hanging.await.unwrap_err();
+    let failure = hanging.await.0.unwrap_err();
     assert_eq!(failure, CallError::TimedOut { timeout: Duration::from_millis(10) });
     // The place is taken until the call has really ended; the other place works.
     assert_eq!(bench.engine.inner.places.available_permits(), 1);
