@@ -736,7 +736,7 @@ mod tests {
         fill(names::MOST_NAMES + 1, 700);
         let after = lines(&metrics);
         assert_eq!(after.len(), before);
-        assert!(before < 4_000, "{before} lines");
+        assert!(before < 2_800, "{before} lines");
         check(
             &metrics,
             &[
