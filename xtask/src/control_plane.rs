@@ -140,6 +140,7 @@ pub fn run() -> Result<()> {
     println!("export K8SUPDATER_TEST_REGISTRY={}", control_plane.registry());
     println!("export K8SUPDATER_TEST_REGISTRY_PROGRAM={}", control_plane.registry_program().display());
     println!("export K8SUPDATER_TEST_MAIL_PROGRAM={}", programs.path(Program::Mailpit)?.display());
+    println!("export K8SUPDATER_TEST_PROMTOOL={}", programs.path(Program::Promtool)?.display());
     println!("\nlogs are in {}; Ctrl-C stops everything", control_plane.directory().display());
     loop {
         stop::sleep(Duration::from_secs(1))?;

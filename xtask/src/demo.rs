@@ -1,9 +1,11 @@
 //! `cargo xtask demo`: shows the main job, from a pushed tag to a finished rollout.
 //!
 //! Everything is real except nodes and pods: the API server, the registry, the plugins, and the operator, which runs as a local
-//! process with the rights of the ServiceAccount that `deploy` gives it. [`cluster`] is where it happens, [`story`] what happens.
+//! process with the rights of the ServiceAccount that `deploy` gives it. [`cluster`] is where it happens, [`story`] what happens, and
+//! [`metrics`] what the operator tells about it.
 
 pub mod cluster;
+pub mod metrics;
 pub mod story;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ pub mod chart;
 pub mod dependencies;
 pub mod dockerfile;
 pub mod features;
+mod monitoring;
 
 use std::fs;
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ pub fn run_in(steps: &mut Steps, reach: Reach) -> Result<()> {
     steps.run("Dockerfile", dockerfile::check)?;
     steps.run("versions and changelog", || release::check(None))?;
     steps.run("features of dependencies", features::check)?;
+    steps.run("alerts, their tests, and the dashboard", monitoring::check)?;
     for workspace in Workspace::ALL {
         steps.run(&format!("clippy on {workspace}"), || {
             let mut cargo = workspace.cargo("clippy");

@@ -270,6 +270,16 @@ impl Operator {
         Ok(self.started.elapsed())
     }
 
+    /// What it tells Prometheus, in the text format.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let url = format!("http://{}/metrics", self.health);
+        let mut response = ureq::get(&url).call().with_context(|| format!("cannot read {url}"))?;
+        response.body_mut().read_to_string().with_context(|| format!("cannot read {url}"))
+    }
+
     /// Memory that it holds now, in bytes (`VmRSS`, <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>).
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! What needs no cluster comes first. The cluster is a real control plane that is started here; the tests learn where it is from
 //! `K8SUPDATER_TEST_KUBECONFIG` and `K8SUPDATER_TEST_REGISTRY`, and find the packed plugins by `K8SUPDATER_TEST_PLUGINS`. Tests that want a
 //! registry with a login start one themselves, from the program that `K8SUPDATER_TEST_REGISTRY_PROGRAM` names; the same with mail servers and
-//! `K8SUPDATER_TEST_MAIL_PROGRAM`.
+//! `K8SUPDATER_TEST_MAIL_PROGRAM`, and with promtool and `K8SUPDATER_TEST_PROMTOOL`.
 
 pub mod guide;
 pub mod pages;
@@ -143,6 +143,7 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
         cargo.env("K8SUPDATER_TEST_REGISTRY", control_plane.registry());
         cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
         cargo.env("K8SUPDATER_TEST_MAIL_PROGRAM", programs.path(Program::Mailpit)?);
+        cargo.env("K8SUPDATER_TEST_PROMTOOL", programs.path(Program::Promtool)?);
         if env::var_os(TEST_THREADS).is_none() {
             let cores = thread::available_parallelism().map_or(1, NonZero::get);
             cargo.env(TEST_THREADS, (THREADS_PER_CORE * cores).to_string());

@@ -126,6 +126,11 @@ impl Origin {
         &self.host
     }
 
+    /// Host and port, the port only where it is not the scheme's own: `registry.example.com`, `10.0.0.7:5000`.
+    pub fn authority(&self) -> String {
+        if self.port == self.scheme.default_port() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+
     /// Whether an image reference that means `other` could mean this as well, because it says nothing of the scheme: the same host, and
     /// the same port or for both the default one.
     pub fn has_same_authority(&self, other: &Self) -> bool {
@@ -137,8 +142,7 @@ impl Origin {
 /// Without the port where it is the scheme's own.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.name(), self.host)?;
-        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+        write!(f, "{}://{}", self.scheme.name(), self.authority())
     }
 }
 

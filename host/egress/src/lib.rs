@@ -52,6 +52,7 @@ pub mod telegram;
 pub mod wire;
 
 mod body;
+mod budget;
 mod challenge;
 mod login;
 mod places;
@@ -59,6 +60,7 @@ mod revalidate;
 mod tls;
 mod token;
 
+pub use budget::Budget;
 pub use client::{BuildError, Client, Options, Response};
 pub use collector::{Collector, CollectorError, CollectorOptions};
 pub use credential::{BoundCredential, Credential, Identity, LoginForm, Scheme};

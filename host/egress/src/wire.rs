@@ -18,6 +18,7 @@ use tracing::{Instrument, Span, debug, info_span};
 use url::{Host, Url};
 
 use crate::body::{Body, BodyError};
+use crate::budget::Budget;
 use crate::client::{BuildError, Options};
 use crate::failure::Failure;
 use crate::places::Places;
@@ -46,6 +47,8 @@ pub struct Exchange {
     pub end: End,
     /// From the moment it had a place to go out until it ended; zero if it was refused.
     pub elapsed: Duration,
+    /// How many requests the server still allows, if its answer says so.
+    pub budget: Option<Budget>,
 }
 
 /// How a request ended.
@@ -62,10 +65,12 @@ pub enum End {
 }
 
 impl Exchange {
-    /// A fixed word for metrics: `2xx`, `3xx`, `4xx`, `5xx`, `revalidated`, `denied` or `failed`.
+    /// A fixed word for metrics: `2xx`, `3xx`, `4xx`, `429`, `5xx`, `revalidated`, `denied` or `failed`.
     pub fn outcome(&self) -> &'static str {
         match self.end {
             // Servers may make up statuses; what is no known class is none of the server's successes.
+            // The one that asks for fewer requests.
+            End::Answered(429) => "429",
             End::Answered(status) => match status / 100 {
                 2 => "2xx",
                 3 => "3xx",
@@ -184,8 +189,9 @@ impl Wire {
                 span.record("otel.status_code", "ERROR");
             }
         }
+        let budget = result.as_ref().ok().and_then(|answer| Budget::of(&answer.headers));
         debug!(%origin, ?end, ?elapsed, "request made");
-        self.observe(&Exchange { origin: Some(origin), end, elapsed });
+        self.observe(&Exchange { origin: Some(origin), end, elapsed, budget });
         result
     }
 
@@ -199,7 +205,7 @@ impl Wire {
 
     /// Counts a request that was refused before it came here.
     pub(crate) fn count_denied(&self, origin: Option<&Origin>) {
-        self.observe(&Exchange { origin: origin.cloned(), end: End::Denied, elapsed: Duration::ZERO });
+        self.observe(&Exchange { origin: origin.cloned(), end: End::Denied, elapsed: Duration::ZERO, budget: None });
     }
 
     fn observe(&self, exchange: &Exchange) {

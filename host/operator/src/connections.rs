@@ -72,7 +72,7 @@ fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError
 /// [`ConnectError::Authorities`] or [`ConnectError::Egress`].
 pub fn registries(config: &Config, metrics: &Arc<Metrics>) -> Result<Egress, ConnectError> {
     let metrics = Arc::clone(metrics);
-    let observer: Observer = Arc::new(move |exchange: &Exchange| metrics.request(exchange.outcome()));
+    let observer: Observer = Arc::new(move |exchange: &Exchange| metrics.request(exchange));
     Ok(Egress::new(Options { observer: Some(observer), ..options(config)? })?)
 }
 

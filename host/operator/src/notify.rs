@@ -184,15 +184,16 @@ impl Context {
     async fn deliver(&self, channel: &Channel, namespace: &str, message: &Message) -> Result<(), DeliveryError> {
         let result = self.converse(channel, namespace, message).await;
         let Message { handler, kind, title, key, .. } = message;
-        let (namespace, name, channel) = (&handler.namespace, &handler.name, &channel.name);
+        let (namespace, name) = (&handler.namespace, &handler.name);
+        let Channel { name: channel, plugin, .. } = channel;
         match &result {
             Ok(()) => {
-                self.metrics.delivered();
+                self.metrics.delivered(plugin);
                 info!(namespace, handler = name, channel, %kind, title, key, "notice delivered");
             }
             Err(err) => {
                 let reason = err.reason();
-                self.metrics.not_delivered(reason);
+                self.metrics.not_delivered(plugin, reason);
                 context::failed(&Span::current(), reason);
                 warn!(namespace, handler = name, channel, %kind, key, reason, error = chain(err), "notice not delivered");
             }

@@ -35,6 +35,7 @@ use crate::nodes::Nodes;
 use crate::notify;
 use crate::plugin::{self, Plugins};
 use crate::reconcile::handlers::{Guarded as GuardedHandler, HandlerKey, Handlers, Wake};
+use crate::reconcile::schedule::Schedule;
 use crate::reconcile::slots::Slots;
 use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
@@ -129,6 +130,7 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output
             wake,
             registries: Arc::new(Registries::new(egress.clone())),
             nodes: Arc::new(Nodes::new(client.clone())),
+            schedule: Arc::default(),
             client,
             config: config.clone(),
             plugins,
@@ -136,6 +138,8 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output
             mailer,
             metrics,
         };
+        let (handlers, schedule) = (parts.handlers.clone(), Arc::clone(&parts.schedule));
+        parts.metrics.before_shown(move |metrics| reconcile::census::show(&handlers, &schedule, metrics));
         let mut known = Vec::new();
         for ((namespace, shelf), woken) in scopes.iter().zip(shelves).zip(woken) {
             known.push(watch_namespace(&mut tasks, &parts, namespace.as_deref(), shelf, woken, &stopping));
@@ -186,6 +190,7 @@ struct Parts {
     mailer: Option<Mailer>,
     metrics: Arc<Metrics>,
     slots: Arc<Slots>,
+    schedule: Arc<Schedule>,
     wake: Wake,
     handlers: Handlers,
     /// The watches behind `handlers`.
@@ -215,6 +220,7 @@ fn watch_namespace(
         handlers: parts.handlers.clone(),
         wake: parts.wake.clone(),
         slots: Arc::clone(&parts.slots),
+        schedule: Arc::clone(&parts.schedule),
         fleets: reconcile::fleet::Looks::default(),
     });
     let (notices, ended) = notify::Context::new(
@@ -360,7 +366,7 @@ fn spawn_plugin_loop(
     let (by_config_map, by_secret) = (store.clone(), store.clone());
     let config_maps: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(context.client.clone(), &namespace);
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.client.clone(), &namespace);
-    let plugins = Arc::clone(&context.plugins);
+    let (plugins, metrics) = (Arc::clone(&context.plugins), Arc::clone(&context.metrics));
     let existing = store;
     let run = controller
         // Only the metadata is watched: the bytes are read when they are needed, and not kept.
@@ -381,6 +387,7 @@ fn spawn_plugin_loop(
             log_loop_error("plugin loop", result.map(drop));
             let names: Vec<String> = existing.state().iter().map(|plugin| plugin.name_any()).collect();
             plugins.retain(|name| names.iter().any(|known| known == name));
+            plugins.show(&metrics);
             future::ready(())
         });
     tasks.spawn(run);

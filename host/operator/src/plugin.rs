@@ -266,6 +266,16 @@ impl Plugins {
         }
     }
 
+    /// Shows how many there are in which state.
+    pub fn show(&self, metrics: &Metrics) {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |is_serving: bool, has_failed: bool| {
+            let is_it = |entry: &&Entry| (entry.serving.is_some(), entry.failure.is_some()) == (is_serving, has_failed);
+            entries.values().filter(is_it).count()
+        };
+        metrics.plugins(count(true, false), count(true, true), count(false, true) + count(false, false));
+    }
+
     /// Forgets plugins that no longer exist.
     pub fn retain(&self, exists: impl Fn(&str) -> bool) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -296,6 +306,7 @@ pub async fn reconcile(object: Arc<DeserializeGuard<Plugin>>, ctx: Arc<Context>)
             ctx.plugins.fail(&name, message);
         }
     }
+    ctx.plugins.show(&ctx.metrics);
     let retry = outcome.as_ref().err().map(PluginError::retry);
     if let Ok(plugin) = &object.0 {
         let api: Api<Plugin> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
@@ -345,7 +356,7 @@ async fn attempt(plugin: &Plugin, ctx: &Context) -> Result<Arc<Serving>, PluginE
 
     let config_maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let bytes = source::read(&config_maps, &plugin.spec.source.config_map).await?;
-    let component = load(ctx, &bytes, limits).await?;
+    let component = load(ctx, &bytes, limits).await?.observed_by(ctx.metrics.calls_of(&name));
     let mut own = defaults.settings.clone();
     own.extend(plugin.spec.settings.clone());
     let settings = serving::own_settings(&component, &own);

@@ -13,6 +13,7 @@ pub mod act;
 pub mod announce;
 pub mod answered;
 pub mod answers;
+pub mod census;
 pub mod claims;
 pub mod decide;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod observe;
 pub mod offer;
 pub mod progress;
 pub mod report;
+pub mod schedule;
 pub mod slots;
 pub mod status;
 mod traced;
@@ -34,7 +36,7 @@ mod laws;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8supdater_core::backoff;
@@ -58,6 +60,7 @@ use crate::workload::{WorkloadError, Workloads};
 
 use act::Outcome;
 use handlers::{HandlerKey, Handlers, Wake};
+use schedule::{Next, Schedule};
 use slots::{Slots, Standing};
 
 /// What the main loop works with.
@@ -86,6 +89,8 @@ pub struct Context {
     pub slots: Arc<Slots>,
     /// When fleets were looked at.
     pub fleets: fleet::Looks,
+    /// When which handler is looked at next, in whichever scope.
+    pub schedule: Arc<Schedule>,
 }
 
 /// Failures in a row, by handler.
@@ -157,7 +162,8 @@ impl Error {
 pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Arc<Context>) -> Result<Action, Error> {
     let now = Timestamp::now();
     let key = ObjectRef::from_obj(&*object);
-    let action = match &object.0 {
+    let look = ctx.schedule.begin(&key);
+    let next = match &object.0 {
         Ok(handler) if handler.spec.selector.is_some() => {
             // It has none, even if it was another kind of handler before.
             ctx.slots.forget(&key);
@@ -168,9 +174,10 @@ pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Ar
             check(&key, &object, &ctx, now, &span).instrument(span.clone()).await
         }
     };
-    let action = action?;
+    let next = next?;
     ctx.failures.forget(&key);
-    Ok(action)
+    look.end(next);
+    Ok(next.into())
 }
 
 /// Checks the workload of one handler.
@@ -180,13 +187,20 @@ async fn check(
     ctx: &Context,
     now: Timestamp,
     span: &Span,
-) -> Result<Action, Error> {
+) -> Result<Next, Error> {
+    let begun = Instant::now();
     let attempt = match &object.0 {
         Ok(handler) => attempt(key, handler, ctx, now).await,
         Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
     };
     traced::note(span, &attempt);
     let standing = Standing::of(object, &attempt, now);
+    let is_good = match &attempt {
+        Ok(Outcome::Checked(checked)) => Some(checked.problems().is_empty()),
+        // None was wanted.
+        Ok(Outcome::Suspended(_)) => None,
+        Err(_) => Some(false),
+    };
     // One door out, so that failures reach the status too.
     let reported = report::report(ctx, object, attempt, now).instrument(info_span!("report")).await;
     // Not before the status says that a rollout has ended: by then another one may have begun.
@@ -195,6 +209,11 @@ async fn check(
         (_, standing) => standing,
     };
     ctx.slots.settle(key, slots::version(object), standing);
+    match is_good {
+        Some(true) if reported.is_ok() => ctx.metrics.check_succeeded(begun.elapsed(), now),
+        Some(_) => ctx.metrics.check_failed(begun.elapsed()),
+        None => {}
+    }
     reported
 }
 
@@ -236,24 +255,26 @@ const BACKOFF_CAP: Duration = Duration::from_mins(5);
 pub fn error_policy(object: Arc<DeserializeGuard<VersioningHandler>>, err: &Error, ctx: Arc<Context>) -> Action {
     let handler = ObjectRef::from_obj(&*object);
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    ctx.metrics.check_failed(err.reason());
-    match err.retry() {
+    ctx.metrics.obstructed(err.reason());
+    let next = match err.retry() {
         Retry::Soon => {
             debug!(namespace, handler = name, error = chain(err), "looked at again");
-            Action::requeue(Duration::from_millis(200))
+            Next::After(Duration::from_millis(200))
         }
         Retry::OnChange => {
             warn!(namespace, handler = name, reason = err.reason(), error = chain(err), "check failed");
-            Action::await_change()
+            Next::OnChange
         }
         Retry::BackOff => {
-            let wait = backoff::delay(ctx.failures.count(handler), BACKOFF_BASE, BACKOFF_CAP, rand::random());
+            let wait = backoff::delay(ctx.failures.count(handler.clone()), BACKOFF_BASE, BACKOFF_CAP, rand::random());
             warn!(namespace, handler = name, reason = err.reason(), error = chain(err), ?wait, "check failed");
-            Action::requeue(wait)
+            Next::After(wait)
         }
         Retry::After(wait) => {
             warn!(namespace, handler = name, reason = err.reason(), error = chain(err), ?wait, "check failed");
-            Action::requeue(wait)
+            Next::After(wait)
         }
-    }
+    };
+    ctx.schedule.next(&handler, next);
+    next.into()
 }

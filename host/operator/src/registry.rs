@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8supdater_egress::Client;
 use k8supdater_runtime::wit::exchange::Error as PluginError;
 use k8supdater_runtime::wit::registry::Question;
@@ -96,6 +97,11 @@ impl Registries {
     /// What is known about one tag and the images behind it, however old. Asks nobody.
     pub async fn known_images(&self, inquiry: &Inquiry, tag: &str) -> Option<Detail> {
         self.slot(inquiry, Subject::Images(tag.to_owned())).known().await?.detail(tag)
+    }
+
+    /// When `tag` was listed first, if it was not there before; none if that is not known, as of tags that the first listing held. Asks nobody.
+    pub async fn first_seen(&self, inquiry: &Inquiry, tag: &str) -> Option<Timestamp> {
+        self.slot(inquiry, Subject::Tags).known().await?.first_seen(tag)
     }
 
     /// Forgets what is known about `tag`, and has the next listing made from scratch: it turned out to be wrong, as when a tag that is listed

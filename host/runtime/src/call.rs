@@ -8,10 +8,11 @@ mod contract;
 mod error;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use k8supdater_core::version::Version;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -30,6 +31,29 @@ pub(crate) const CHUNK: usize = 1_000;
 
 /// Calls that one list of tags makes at the same time. More would keep the places of the engine from everybody else.
 const AT_ONCE: usize = 2;
+
+/// Called for each [`Call`] of a component. It must not block.
+pub type CallObserver = Arc<dyn Fn(&Call<'_>) + Send + Sync>;
+
+/// A call that was made, or tried: what there is to count. One whose caller has lost patience, and dropped it, is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// How it ended.
+    pub end: CallEnd<'a>,
+    /// From the start of the instance to its end; zero if there was none.
+    pub elapsed: Duration,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEnd<'a> {
+    /// With what was asked for.
+    Answered,
+    /// With an error that is the plugin's own answer.
+    Refused,
+    /// Without an answer that counts.
+    Failed(&'a CallError),
+}
 
 /// Longest wait for one of the engine's places. With a deadline of 50 ms that many calls end in this time that it is not reached unless
 /// something hangs.
@@ -51,10 +75,10 @@ impl Component {
     ) -> Result<Result<registry::Step, Error>, CallError> {
         let Exports::Registry(exports) = self.loaded.exports.clone() else { return self.is_no(Kind::Registry) };
         let settings = settings.to_owned();
-        let answer = self.call(move |store, instance| {
+        let call = self.call(move |store, instance| {
             exports.load(&mut *store, instance)?.call_next(store, &repository, &question, &settings, &state, &replies)
         });
-        contract::registry(answer.await?)
+        self.told(call.await, contract::registry)
     }
 
     /// The next turn of the delivery of a notice; as [`registry_next`](Self::registry_next) otherwise.
@@ -70,10 +94,10 @@ impl Component {
     ) -> Result<Result<notifier::Step, Error>, CallError> {
         let Exports::Notifier(exports) = self.loaded.exports.clone() else { return self.is_no(Kind::Notifier) };
         let settings = settings.to_owned();
-        let answer = self.call(move |store, instance| {
+        let call = self.call(move |store, instance| {
             exports.load(&mut *store, instance)?.call_next(store, &notice, &settings, &state, &replies)
         });
-        contract::notifier(answer.await?)
+        self.told(call.await, contract::notifier)
     }
 
     /// Reads `tags` as versions: as many and in the same order, `None` for what is no version. The inner error is a sentence of the
@@ -120,9 +144,9 @@ impl Component {
             return self.is_no(Kind::VersionParser);
         };
         let count = tags.len();
-        let answer =
+        let call =
             self.call(move |store, instance| exports.load(&mut *store, instance)?.call_parse(store, &tags, &settings));
-        contract::versions(answer.await?, count)
+        self.told(call.await, |answer| contract::versions(answer, count))
     }
 
     /// Starts an instance and looks for its functions, to find out now rather than later that they are missing or of another type.
@@ -139,32 +163,59 @@ impl Component {
             };
             Ok(functions.map_err(|err| format!("{err:#}")))
         });
-        started.await.map_err(LoadError::Start)?.map_err(|message| LoadError::Contract { message })
+        started.await.0.map_err(LoadError::Start)?.map_err(|message| LoadError::Contract { message })
     }
 
     fn is_no<T>(&self, wanted: Kind) -> Result<T, CallError> {
         Err(CallError::WrongKind { found: self.kind(), wanted })
     }
 
-    /// Runs `work` with a fresh instance.
+    /// Checks what a call brought, and tells the observer how it ended.
+    fn told<A, T, E>(
+        &self,
+        (answer, elapsed): (Result<A, CallError>, Duration),
+        check: impl FnOnce(A) -> Result<Result<T, E>, CallError>,
+    ) -> Result<Result<T, E>, CallError> {
+        let result = answer.and_then(check);
+        if let Some(observer) = &self.observer {
+            let end = match &result {
+                Ok(Ok(_)) => CallEnd::Answered,
+                Ok(Err(_)) => CallEnd::Refused,
+                Err(err) => CallEnd::Failed(err),
+            };
+            observer(&Call { end, elapsed });
+        }
+        result
+    }
+
+    /// Runs `work` with a fresh instance, and says how long that took, waiting for a place not included.
     async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store<Meter>, &Instance) -> wasmtime::Result<T> + Send + 'static,
-    ) -> Result<T, CallError> {
+    ) -> (Result<T, CallError>, Duration) {
+        let place = match self.place().await {
+            Ok(place) => place,
+            Err(err) => return (Err(err), Duration::ZERO),
+        };
         let (loaded, limits) = (Arc::clone(&self.loaded), self.limits());
-        let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&loaded.engine.places).acquire_owned());
-        let place = place.await.map_err(|_| CallError::Busy { waited: LONGEST_WAIT })?;
-        let place = place.map_err(|err| CallError::Host { message: err.to_string() })?;
         let call = tokio::task::spawn_blocking(move || {
             // Given back when the call has really ended, not when its caller has lost patience.
             let _place = place;
-            call_here(&loaded, limits, work)
+            let begun = Instant::now();
+            (call_here(&loaded, limits, work), begun.elapsed())
         });
         match tokio::time::timeout(limits.timeout, call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(err)) => Err(CallError::Host { message: err.to_string() }),
-            Err(_) => Err(CallError::TimedOut { timeout: limits.timeout }),
+            Ok(Ok(ended)) => ended,
+            Ok(Err(err)) => (Err(CallError::Host { message: err.to_string() }), Duration::ZERO),
+            Err(_) => (Err(CallError::TimedOut { timeout: limits.timeout }), limits.timeout),
         }
+    }
+
+    /// One of the engine's places, as soon as one is free.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.loaded.engine.places).acquire_owned());
+        let place = place.await.map_err(|_| CallError::Busy { waited: LONGEST_WAIT })?;
+        place.map_err(|err| CallError::Host { message: err.to_string() })
     }
 }
 

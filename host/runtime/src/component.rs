@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wasmtime::component::{InstancePre, Linker};
 
+use crate::call::CallObserver;
 use crate::digest::Digest;
 use crate::engine::Inner;
 use crate::load::LoadError;
@@ -19,6 +20,8 @@ use crate::wit::exports;
 pub struct Component {
     pub(crate) loaded: Arc<Loaded>,
     limits: Limits,
+    /// Told of each call.
+    pub(crate) observer: Option<CallObserver>,
 }
 
 /// What all components from the same bytes share.
@@ -65,7 +68,13 @@ impl Loaded {
 
 impl Component {
     pub(crate) fn new(loaded: Arc<Loaded>, limits: Limits) -> Self {
-        Self { loaded, limits }
+        Self { loaded, limits, observer: None }
+    }
+
+    /// The same component, with `observer` told of each of its calls. Others from the same bytes are not concerned.
+    #[must_use]
+    pub fn observed_by(self, observer: CallObserver) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// What the plugin says about itself.

@@ -37,7 +37,7 @@ pub mod wit;
 #[cfg(test)]
 mod testing;
 
-pub use call::CallError;
+pub use call::{Call, CallEnd, CallError, CallObserver};
 pub use compile::{CacheState, CacheStatistics};
 pub use component::Component;
 pub use digest::Digest;

@@ -12,10 +12,12 @@
 //! - [`FakeRegistry`], [`FakeHub`] and [`FakeGitlab`] speak the wire formats of registries, of Docker Hub's API and of GitLab's, remember
 //!   what they were asked, and fail on demand. [`FakeTelegram`] does the same for bots, with people who press buttons, and
 //!   [`FakeWebhook`] for whatever is posted. [`FakeCollector`] takes traces.
+//! - [`metrics`] reads what the operator shows of itself, and compares it with the page about that.
 //! - [`objects`] builds workloads, handlers, plugins, ConfigMaps and Secrets.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this package serves tests only, and a test fails by panicking")]
 
+pub mod metrics;
 pub mod objects;
 
 mod api_proxy;

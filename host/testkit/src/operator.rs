@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::metrics::{self, Sample};
 use crate::{PATIENCE, eventually, http_client};
 
 /// Most lines of the log that a failing test shows.
@@ -162,13 +163,35 @@ impl Operator {
         Some((status, response.text().await.ok()?))
     }
 
-    /// Sum of the samples of a metric, by full name (`k8supdater_updates_total`) or with labels (`…{reason="NotFound"}`).
+    /// All its metrics, as Prometheus sees them.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn metrics(&mut self) -> String {
+        let (status, text) = self.get("/metrics").await.expect("a running operator shows its metrics");
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// The same in the format that the header `Accept` asks for, with the format that they are in.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn metrics_in(&mut self, accept: &str) -> (String, String) {
+        let address = self.address.expect("the operator has shown something");
+        let request = self.http.get(format!("http://{address}/metrics")).header("accept", accept);
+        let response = request.send().await.expect("a running operator shows its metrics");
+        let format = response.headers()["content-type"].to_str().expect("a format is ASCII").to_owned();
+        (format, response.text().await.expect("metrics are text"))
+    }
+
+    /// Sum of the samples of a metric, by full name (`k8supdater_updates_total`), or of those that have these labels, and perhaps others
+    /// (`…{reason="NotFound"}`).
     ///
     /// # Panics
     /// When the metrics cannot be read.
     pub async fn metric(&mut self, name: &str) -> u64 {
-        let (_, text) = self.get("/metrics").await.expect("a running operator shows its metrics");
-        sum(&text, name)
+        sum(&self.metrics().await, name)
     }
 
     /// Most memory that the running process has held at any time, in bytes (`VmHWM` of proc(5), so on Linux only).
@@ -208,12 +231,19 @@ fn address(log: &str) -> Option<SocketAddr> {
     line.split("address=").nth(1)?.split_whitespace().next()?.parse().ok()
 }
 
-fn sum(text: &str, name: &str) -> u64 {
-    text.lines()
-        .filter_map(|line| line.strip_prefix(name))
-        .filter(|rest| rest.starts_with([' ', '{']))
-        .filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok())
-        .sum()
+fn sum(text: &str, query: &str) -> u64 {
+    let wanted = metrics::sample(&format!("{query} 0")).expect("a name, perhaps with labels");
+    let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(metrics::sample);
+    let is_wanted = |sample: &Sample| {
+        sample.name == wanted.name && wanted.labels.iter().all(|(label, value)| sample.labels.get(label) == Some(value))
+    };
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what tests count are small whole numbers"
+    )]
+    let sum = samples.filter(is_wanted).map(|sample| sample.value).sum::<f64>() as u64;
+    sum
 }
 
 #[cfg(test)]
@@ -229,7 +259,7 @@ mod tests {
 
     #[test]
     fn samples_are_summed_over_labels_and_not_over_other_metrics() {
-        let text = "a_total{reason=\"x\"} 2\na_total{reason=\"y\"} 3\na_total_other 7\nb_total 5\n";
+        let text = "# TYPE a_total counter\na_total{p=\"1\",reason=\"x\"} 2\na_total{p=\"1\",reason=\"y\"} 3\na_total_other 7\nb_total 5\n";
         assert_eq!((sum(text, "a_total"), sum(text, "b_total"), sum(text, "c_total")), (5, 5, 0));
         assert_eq!(sum(text, "a_total{reason=\"y\"}"), 3);
     }

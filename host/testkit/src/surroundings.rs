@@ -43,6 +43,14 @@ impl Surroundings {
         found("K8SUPDATER_TEST_MAIL_PROGRAM").into()
     }
 
+    /// The program with which Prometheus checks metrics, promtool, for tests that need nothing else.
+    ///
+    /// # Panics
+    /// When the environment does not name it; the message says how to get it.
+    pub fn promtool() -> PathBuf {
+        found("K8SUPDATER_TEST_PROMTOOL").into()
+    }
+
     /// Bytes of a packed component: `registry-oci`, `version-pep440` …
     ///
     /// # Panics
@@ -61,7 +69,7 @@ fn found(name: &str) -> OsString {
 fn read(name: &str, value: Option<OsString>) -> Result<OsString, String> {
     value.filter(|value| !value.is_empty()).ok_or_else(|| {
         format!(
-            "{name} is not set: these tests need a control plane, a registry, a mail server and packed plugins. `cargo xtask test` brings \
+            "{name} is not set: these tests need a control plane, a registry, a mail server, promtool and packed plugins. `cargo xtask test` brings \
              them all and runs the tests; `cargo xtask control-plane` keeps a control plane running and prints what to export"
         )
     })

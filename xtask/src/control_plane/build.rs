@@ -38,7 +38,7 @@ pub fn build(modules: &[Module]) -> Result<Vec<(Module, PathBuf)>> {
     let total = to_build.len();
     if total > 0 {
         println!(
-            "building the control plane with Go, once per user and version; on two cores it takes about eight minutes in all"
+            "building the control plane with Go, once per user and version; on two cores it takes about ten minutes in all"
         );
     }
     for (index, (module, directory)) in to_build.into_iter().enumerate() {
@@ -46,6 +46,15 @@ pub fn build(modules: &[Module]) -> Result<Vec<(Module, PathBuf)>> {
         built.push((module, directory));
     }
     Ok(built)
+}
+
+/// The directory of `module` in the cache, if it is filled.
+///
+/// # Errors
+/// When it is not known what belongs into it.
+pub fn find(module: Module) -> Result<Option<PathBuf>> {
+    let directory = directory(module)?;
+    Ok(is_complete(module, &directory).then_some(directory))
 }
 
 /// Where the programs of `module` are in the cache. The name changes with everything that goes into them.
@@ -57,6 +66,7 @@ fn directory(module: Module) -> Result<PathBuf> {
         hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
     }
     hash.update(module.linker_flags(&version));
+    hash.update(module.tags());
     let fingerprint = hex(&hash.finalize()[..6]);
     Ok(cache::directory()?.join("control-plane").join(format!("{}-{version}-{fingerprint}", module.name())))
 }
@@ -93,7 +103,7 @@ fn build_one(module: Module, directory: &Path, position: &str) -> Result<()> {
 /// Says what to do where Go is missing or older than `go.mod` wants.
 fn check_go(module: Module) -> Result<()> {
     const REMEDY: &str = "install Go 1.26 or newer from https://go.dev/dl/, or set KUBEBUILDER_ASSETS to a directory with etcd, \
-        kube-apiserver, kube-controller-manager, kube-scheduler, kwok and registry, and for tests mailpit and helm";
+        kube-apiserver, kube-controller-manager, kube-scheduler, kwok and registry, and for tests mailpit, helm and promtool";
     if command::find("go").is_none() {
         bail!("Go is needed to build the control plane, and go is not on PATH; {REMEDY}");
     }
@@ -115,6 +125,8 @@ fn go_build(module: Module, version: &str, output: &Path, title: &str) -> Result
             "-trimpath",
             "-buildvcs=false",
             "-mod=readonly",
+            "-tags",
+            module.tags(),
             "-ldflags",
             &module.linker_flags(version),
             "-o",

@@ -33,7 +33,7 @@ impl Programs {
         let mut paths = BTreeMap::new();
         let mut missing = Vec::new();
         for &module in modules {
-            let version = module.version()?;
+            let version = module.release(&module.version()?);
             let mut is_complete = true;
             for program in module.programs() {
                 match installed(program, &version) {
@@ -60,6 +60,18 @@ impl Programs {
     pub fn path(&self, program: Program) -> Result<&Path> {
         self.paths.get(&program).map(PathBuf::as_path).with_context(|| format!("{} was not looked for", program.name()))
     }
+}
+
+/// The executable of `program`, if it is there already.
+///
+/// # Errors
+/// When it is not known which version is wanted.
+pub fn find(program: Program) -> Result<Option<PathBuf>> {
+    let module = program.module();
+    if let Some(path) = installed(program, &module.release(&module.version()?)) {
+        return Ok(Some(path));
+    }
+    Ok(build::find(module)?.map(|directory| directory.join(program.name())))
 }
 
 /// An installed `program` of the same minor version as `wanted`. Others are passed over, and that is said: half a control plane of

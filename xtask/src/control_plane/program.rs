@@ -26,6 +26,8 @@ pub enum Program {
     Mailpit,
     /// Installs charts; for tests and lints only.
     Helm,
+    /// Reads metrics, alert rules and their tests as Prometheus does; for tests only.
+    Promtool,
 }
 
 impl Program {
@@ -39,6 +41,7 @@ impl Program {
         Self::Registry,
         Self::Mailpit,
         Self::Helm,
+        Self::Promtool,
     ];
 
     /// Name of the executable.
@@ -52,6 +55,7 @@ impl Program {
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
             Self::Helm => "helm",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -63,7 +67,8 @@ impl Program {
             | Self::KubeControllerManager
             | Self::KubeScheduler
             | Self::Kwok
-            | Self::Registry => &["--version"],
+            | Self::Registry
+            | Self::Promtool => &["--version"],
             // Else it asks its project's website for a newer one.
             Self::Mailpit => &["version", "--no-release-check"],
             Self::Helm => &["version", "--short"],
@@ -79,6 +84,7 @@ impl Program {
             Self::Registry => Module::Registry,
             Self::Mailpit => Module::Mailpit,
             Self::Helm => Module::Helm,
+            Self::Promtool => Module::Prometheus,
         }
     }
 
@@ -93,6 +99,7 @@ impl Program {
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::Mailpit => "github.com/axllent/mailpit",
             Self::Helm => "helm.sh/helm/v3/cmd/helm",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }
     }
 
@@ -118,11 +125,14 @@ pub enum Module {
     Mailpit,
     /// helm.
     Helm,
+    /// promtool.
+    Prometheus,
 }
 
 impl Module {
     /// Every module, small ones first, so that whoever watches the build sees it move.
-    pub const ALL: [Self; 6] = [Self::Mailpit, Self::Etcd, Self::Helm, Self::Registry, Self::Kwok, Self::Kubernetes];
+    pub const ALL: [Self; 7] =
+        [Self::Mailpit, Self::Etcd, Self::Helm, Self::Registry, Self::Kwok, Self::Prometheus, Self::Kubernetes];
 
     /// Those that a control plane with a registry is made of, small ones first.
     pub const CONTROL_PLANE: [Self; 4] = [Self::Etcd, Self::Registry, Self::Kwok, Self::Kubernetes];
@@ -136,6 +146,7 @@ impl Module {
             Self::Registry => "registry",
             Self::Mailpit => "mailpit",
             Self::Helm => "helm",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -158,6 +169,7 @@ impl Module {
             Self::Registry => "github.com/distribution/distribution/v3",
             Self::Mailpit => "github.com/axllent/mailpit",
             Self::Helm => "helm.sh/helm/v3",
+            Self::Prometheus => "github.com/prometheus/prometheus",
         }
     }
 
@@ -171,6 +183,24 @@ impl Module {
         required(&text, self.path())
             .map(str::to_owned)
             .with_context(|| format!("{} does not require {}", path.display(), self.path()))
+    }
+
+    /// What a release of that `version` calls itself: Prometheus 3.15.1 is v0.315.1 as a module
+    /// (<https://github.com/prometheus/prometheus#prometheus-code-base>).
+    pub fn release(self, version: &str) -> String {
+        match (self, read_version(version)) {
+            (Self::Prometheus, Some([0, minor, patch])) => format!("v{}.{}.{patch}", minor / 100, minor % 100),
+            _ => version.to_owned(),
+        }
+    }
+
+    /// Build tags, as `go build -tags` takes them.
+    pub fn tags(self) -> &'static str {
+        match self {
+            Self::Etcd | Self::Kubernetes | Self::Kwok | Self::Registry | Self::Mailpit => "",
+            // All the clouds in which Prometheus finds its targets, and promtool does not.
+            Self::Prometheus => "remove_all_sd",
+        }
     }
 
     /// The linker flags of a release of `version`.
@@ -192,6 +222,10 @@ impl Module {
             Self::Registry => vec![format!("github.com/distribution/distribution/v3/version.version={version}")],
             Self::Mailpit => vec![format!("github.com/axllent/mailpit/config.Version={version}")],
             Self::Helm => vec![format!("helm.sh/helm/v3/internal/version.version={version}")],
+            Self::Prometheus => {
+                let release = self.release(version);
+                vec![format!("github.com/prometheus/common/version.Version={}", release.trim_start_matches('v'))]
+            }
         };
         let flags = variables.iter().map(|variable| format!("-X {variable}"));
         std::iter::once("-s -w".to_owned()).chain(flags).collect::<Vec<_>>().join(" ")
@@ -232,6 +266,7 @@ mod tests {
             ("registry github.com/docker/distribution 2.8.2+ds1\n", [2, 8, 2]),
             ("/usr/bin/mailpit v1.33.1 compiled with go1.26.8 on linux/amd64\n", [1, 33, 1]),
             ("v3.22.0\n", [3, 22, 0]),
+            ("promtool, version 3.15.1 (branch: , revision: unknown)\n", [3, 15, 1]),
         ] {
             assert_eq!(read_version(printed), Some(expected), "{printed}");
         }
@@ -274,6 +309,15 @@ mod tests {
         assert_eq!(Program::KubeApiserver.go_name(), "kube-apiserver");
         assert_eq!(Program::Registry.go_name(), "registry");
         assert_eq!(Program::Mailpit.go_name(), "mailpit");
+        assert_eq!(Program::Promtool.go_name(), "promtool");
+    }
+
+    #[test]
+    fn prometheus_has_two_numbers_for_one_release() {
+        for (module, release) in [("v0.315.1", "v3.15.1"), ("v0.305.0", "v3.5.0"), ("v3.15.1", "v3.15.1")] {
+            assert_eq!(Module::Prometheus.release(module), release);
+        }
+        assert_eq!(Module::Kwok.release("v0.8.0"), "v0.8.0");
     }
 
     #[test]

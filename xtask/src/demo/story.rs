@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Narrator;
 use super::cluster::{self, Cluster, NAMESPACE};
+use super::metrics;
 use crate::operator::Operator;
 use crate::{image, step, stop};
 
@@ -57,6 +58,8 @@ impl Story<'_> {
         ));
         let (patched, rolled_out) = self.watch_update(pushed)?;
         self.watch_report()?;
+        let metrics = metrics::check(&self.operator.metrics()?, self.cluster.directory())?;
+        self.narrator.say(&format!("It shows {metrics}."));
         if !self.narrator.is_brief {
             self.show()?;
         }

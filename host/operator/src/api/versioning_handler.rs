@@ -656,6 +656,9 @@ pub struct UpdateStatus {
     /// Who approved it; none if nobody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// When a check saw the tag first, if that is known. Not of what was there already when the operator started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Time>,
     /// When it was announced.
     pub started: Time,
     /// The trace that it belongs to, if traces are exported: the check that announced it, or that began to take it back, as a W3C
@@ -730,6 +733,7 @@ impl UpdateStatus {
             reason: None,
             generation: None,
             approved_by: None,
+            seen: None,
             started,
             trace: None,
             available_since: None,

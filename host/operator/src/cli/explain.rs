@@ -245,6 +245,7 @@ async fn context(
         wake: Wake::default(),
         slots: Arc::new(Slots::new(config.max_rollouts, Wake::default(), Arc::clone(&metrics))),
         fleets: Looks::default(),
+        schedule: Arc::default(),
         client,
         config,
         plugins,

@@ -101,7 +101,7 @@ async fn apply(ctx: &Context, decision: &mut Decision, now: Timestamp) -> Result
     let generation = patched.map_err(UpdateFailure::Workload)?;
     for (update, digest) in decision.updates.iter().zip(&digests) {
         let message = if update.is_rollback() {
-            ctx.metrics.rolled_back();
+            ctx.metrics.rollback_applied();
             "image put back"
         } else {
             ctx.metrics.update_applied();

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Context;
 use super::act::Announced;
-use super::decide::{Decision, Happening};
+use super::decide::{Decision, Happening, Update};
 use super::history::history;
 use super::report;
 use super::status::{self, StatusError};
@@ -39,6 +39,11 @@ pub async fn announce(
 ) -> Result<Announced, StatusError> {
     if decision.updates.is_empty() {
         return Ok(Announced { decision, handler: handler.clone() });
+    }
+    for update in decision.updates.iter_mut().filter(|update| !update.is_rollback()) {
+        if let Some(inquiry) = decision.inquiries.get(&update.change.container) {
+            update.seen = ctx.registries.first_seen(inquiry, &update.tag).await;
+        }
     }
     let status = announced(handler.status.as_ref(), &mut decision, trace, now);
     let mut handler = handler.clone();
@@ -93,6 +98,7 @@ pub(super) fn announced(
             reason: Some(shorten(update.why.clone(), LONGEST_REASON)).filter(|why| !why.is_empty()),
             approved_by: update.approved_by.clone(),
             trace: trace.map(str::to_owned),
+            seen: first_seen(update, status),
             ..UpdateStatus::announced(from, to, Time(now))
         });
         replaced.extend(last.map(|last| ended(&status.name, last, now)));
@@ -125,6 +131,12 @@ fn continued(known: Option<String>, trace: Option<&str>) -> Option<String> {
         (Some(known), Some(trace)) if context::is_same_trace(&known, trace) => Some(known),
         (_, trace) => trace.map(str::to_owned),
     }
+/// When the tag of `update` was seen first: by the process that runs, or by one before it that has written that down. Kept in whole seconds,
+/// as the API server does.
+fn first_seen(update: &Update, status: &ContainerStatus) -> Option<Time> {
+    let known = status.first_seen.iter().filter(|seen| seen.tag == update.tag).map(|seen| seen.at.0);
+    let first = update.seen.into_iter().chain(known).min()?;
+    Timestamp::from_second(first.as_second()).ok().map(Time)
 }
 
 /// A container as the history knows it, whose update another takes the place of: one that has just ended, or one that is rolled out and will

@@ -92,6 +92,8 @@ pub struct Update {
     pub approved_by: Option<String>,
     /// Why it is made, in words.
     pub why: String,
+    /// When a check saw the tag first, if that is known.
+    pub seen: Option<Timestamp>,
 }
 
 /// Something that people should hear of, about one container.
@@ -127,6 +129,8 @@ pub enum Happening {
         restart_for: Option<String>,
         /// Who approved it.
         approved_by: Option<String>,
+        /// When a check saw the tag first, if that is known.
+        seen: Option<Timestamp>,
         /// When the update was announced.
         started: Timestamp,
         /// How far.
@@ -373,6 +377,7 @@ impl Happening {
             to: update.to.clone(),
             restart_for: update.digest.clone().filter(|_| update.is_restart()),
             approved_by: update.approved_by.clone(),
+            seen: update.seen.as_ref().map(|seen| seen.0),
             started: update.started.0,
             milestone,
         }
@@ -421,7 +426,7 @@ impl Update {
             rolls_back: None,
             is_for_once: false,
         };
-        Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None, why })
+        Some(Self { change, tag: tag.to_owned(), digest: digest.cloned(), approved_by: None, why, seen: None })
     }
 
     /// Whether it puts back what was there before the last one.

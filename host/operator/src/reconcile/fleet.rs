@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
 use tracing::{info, warn};
 
 use super::answered::Answered;
 use super::handlers::HandlerKey;
+use super::schedule::Next;
 use super::status::{StatusError, write_if_changed};
 use super::{Context, Error, lifecycle, report};
 use crate::answer::{self, Answers};
@@ -71,19 +71,19 @@ pub(super) async fn reconcile(
     fleet: &VersioningHandler,
     ctx: &Context,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Next, Error> {
     if fleet.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
+        return Ok(Next::OnChange);
     }
     if let Some(rest) = ctx.fleets.rest(&key) {
-        return Ok(Action::requeue(rest));
+        return Ok(Next::After(rest));
     }
     let looked = look_after(fleet, ctx, now).await;
     ctx.fleets.note(key);
     looked
 }
 
-async fn look_after(fleet: &VersioningHandler, ctx: &Context, now: Timestamp) -> Result<Action, Error> {
+async fn look_after(fleet: &VersioningHandler, ctx: &Context, now: Timestamp) -> Result<Next, Error> {
     let (namespace, name) = (fleet.namespace().unwrap_or_default(), fleet.name_any());
     if let Some(saying) = lifecycle::saying(fleet) {
         info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
@@ -96,7 +96,7 @@ async fn look_after(fleet: &VersioningHandler, ctx: &Context, now: Timestamp) ->
             if !seen.answers.annotations.is_empty() {
                 answer::remove(&ctx.client, &fleet, &seen.answers.annotations).await.map_err(StatusError::from)?;
             }
-            Ok(Action::requeue(LONGEST_REST))
+            Ok(Next::After(LONGEST_REST))
         }
         Err(err) => {
             let ready = Finding { kind: READY, state: State::False, reason: err.reason(), message: chain(&err) };
@@ -106,7 +106,7 @@ async fn look_after(fleet: &VersioningHandler, ctx: &Context, now: Timestamp) ->
             match err.retry() {
                 Retry::OnChange => {
                     warn!(namespace, handler = name, reason = err.reason(), error = chain(&err), "fleet not kept");
-                    Ok(Action::requeue(LONGEST_REST))
+                    Ok(Next::After(LONGEST_REST))
                 }
                 Retry::Soon | Retry::BackOff | Retry::After(_) => Err(err.into()),
             }

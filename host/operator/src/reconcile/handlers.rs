@@ -43,6 +43,11 @@ impl Handlers {
         self.0.iter().find_map(|store| store.get(handler))
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Arc<Guarded>> {
+        self.0.iter().flat_map(Store::state)
+    }
+
     /// Those of a namespace that are `meant`.
     pub fn in_namespace(&self, namespace: &str, meant: impl Fn(&Guarded) -> bool) -> Vec<Arc<Guarded>> {
         let is_here = |handler: &Guarded| metadata(handler).namespace.as_deref() == Some(namespace);

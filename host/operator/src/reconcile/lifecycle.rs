@@ -61,7 +61,7 @@ pub async fn deleted(handler: VersioningHandler, ctx: &Context) {
     };
     let HandlerRef { namespace, name, .. } = &reference;
     info!(namespace, handler = name, reason = saying.reason, note = saying.note, "notice");
-    ctx.metrics.notice(saying.reason);
+    ctx.metrics.event(saying.reason);
     let now = jiff::Timestamp::now();
     let published =
         event::publish(&ctx.client, &ctx.config.instance, &reference, workload.as_ref(), &saying, now).await;

@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8supdater_core::backoff;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use tracing::{info, warn};
 
 use super::act::{Checked, Outcome};
@@ -19,6 +18,7 @@ use super::event::{self, Saying};
 use super::history::history;
 use super::lifecycle;
 use super::progress::Milestone;
+use super::schedule::Next;
 use super::status::{StatusError, remove_answers, write_if_changed};
 use super::validate::HandlerRef;
 use super::{Context, Error};
@@ -29,6 +29,7 @@ use crate::api::rollout_status::{HeldTag, ProvenImage, WaitStatus};
 use crate::api::versioning_handler::{ContainerStatus, UpdatePhase, VersioningHandler, VersioningHandlerStatus};
 use crate::api::workload::WorkloadRef;
 use crate::failure::{Retry, chain};
+use crate::telemetry::metrics::Metrics;
 use crate::workload::rollout::Rollout;
 
 /// Shows what came of the attempt, and says when to come back.
@@ -40,7 +41,7 @@ pub(super) async fn report(
     object: &DeserializeGuard<VersioningHandler>,
     attempt: Result<Outcome, Error>,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Next, Error> {
     let is_status_broken = matches!(attempt, Err(Error::Status(_)));
     if let Some((handler, saying)) = object.0.as_ref().ok().and_then(|it| Some((it, lifecycle::saying(it)?)))
         && !is_status_broken
@@ -55,7 +56,7 @@ pub(super) async fn report(
             if let Ok(handler) = &object.0 {
                 write_if_changed(ctx, handler, status_suspended(&target.before, handler, now), now).await?;
             }
-            Ok(Action::await_change())
+            Ok(Next::OnChange)
         }
         // What could not be written before can hardly be written now.
         Err(Error::Status(err)) => Err(err.into()),
@@ -66,8 +67,8 @@ pub(super) async fn report(
             }
             match err.retry() {
                 Retry::OnChange => {
-                    ctx.metrics.check_failed(err.reason());
-                    Ok(Action::requeue(Duration::from_mins(10)))
+                    ctx.metrics.obstructed(err.reason());
+                    Ok(Next::After(Duration::from_mins(10)))
                 }
                 Retry::Soon | Retry::BackOff | Retry::After(_) => Err(err),
             }
@@ -75,16 +76,13 @@ pub(super) async fn report(
     }
 }
 
-async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Result<Action, StatusError> {
+async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Result<Next, StatusError> {
     let wait = backoff::jittered(checked.next_check(), rand::random());
     let problems = checked.problems();
     for (container, reason, message) in &problems {
-        ctx.metrics.check_failed(reason);
+        ctx.metrics.obstructed(reason);
         let HandlerRef { namespace, name, .. } = &checked.decision.target.handler;
         warn!(namespace, handler = name, container, reason, message, "check failed");
-    }
-    if problems.is_empty() {
-        ctx.metrics.check_succeeded();
     }
     let findings = findings(&checked, &problems);
     let handler = &checked.handler;
@@ -92,12 +90,38 @@ async fn report_check(ctx: &Context, mut checked: Checked, now: Timestamp) -> Re
     publish(ctx, &checked, &before.conditions, &findings, now).await?;
     let status = status_after(&mut checked, findings, wait, now);
     let proves = proves(&before.containers, &status.containers);
+    let decisions: Vec<String> = status.containers.iter().map(|container| container.decision.clone()).collect();
     let handler = write_if_changed(ctx, &checked.handler, status, now).await?;
+    // Not before it is written down: otherwise it is met, and counted, once more.
+    for decision in &decisions {
+        ctx.metrics.decided(decision);
+    }
+    for news in &checked.decision.news {
+        count(&ctx.metrics, &news.what, now);
+    }
     if proves {
         ctx.handlers.followers(&handler).into_iter().for_each(|follower| ctx.wake.wake(follower));
     }
     remove_answers(ctx, handler, &mut checked.decision.target).await?;
-    Ok(Action::requeue(wait))
+    Ok(Next::After(wait))
+}
+
+/// Counts how far updates and rollbacks have come.
+fn count(metrics: &Metrics, what: &Happening, now: Timestamp) {
+    let Happening::Reached { milestone, started, seen, .. } = what else { return };
+    match milestone {
+        // Counted when the workload was changed.
+        Milestone::Began | Milestone::RollingBack { .. } => {}
+        Milestone::Finished => {
+            let since = |time: Timestamp| now.duration_since(time);
+            metrics.update_rolled_out(since(*started), seen.map(since));
+        }
+        Milestone::Applied { .. } => metrics.update_finished(),
+        Milestone::Failed { .. } => metrics.update_failed(),
+        Milestone::Overtaken => metrics.update_overtaken(),
+        Milestone::RolledBack => metrics.rollback_finished(),
+        Milestone::RollbackFailed { .. } => metrics.rollback_failed(),
+    }
 }
 
 /// The status after a check that found that, where the next one is made after `wait`. Takes the containers out of the decision. Pure.
@@ -551,7 +575,7 @@ pub(super) async fn say(
         uid: handler.uid().unwrap_or_default(),
         resource_version: handler.resource_version().unwrap_or_default(),
     };
-    ctx.metrics.notice(saying.reason);
+    ctx.metrics.event(saying.reason);
     event::publish(&ctx.client, &ctx.config.instance, &reference, workload, saying, now)
         .await
         .map_err(|source| StatusError::api("Events", handler, source))

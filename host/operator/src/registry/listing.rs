@@ -21,6 +21,8 @@ pub struct Listing {
     tags: Vec<Listed>,
     /// Versions by parser (digest) and settings: they are a pure function of these and the tags, so they live as long as the listing.
     versions: Mutex<HashMap<Reading, Arc<[Tagged]>>>,
+    /// Since when there are tags that were not in the first of the listings that followed one another.
+    seen: HashMap<String, Timestamp>,
 }
 
 /// One tag, without what is the same for many.
@@ -88,7 +90,23 @@ impl Listing {
     fn of(mut tags: Vec<Listed>) -> Self {
         tags.sort_by(|one, other| one.name.cmp(&other.name));
         tags.dedup_by(|one, other| one.name == other.name);
-        Self { tags, versions: Mutex::default() }
+        Self { tags, versions: Mutex::default(), seen: HashMap::new() }
+    }
+
+    /// Takes note of what is new at `now`, compared with the listing `before`.
+    pub(super) fn follow(&mut self, before: &Self, now: Timestamp) {
+        for Listed { name, .. } in &self.tags {
+            let seen = match before.place(name) {
+                Some(_) => before.seen.get(name).copied(),
+                None => Some(now),
+            };
+            self.seen.extend(seen.map(|seen| (name.clone(), seen)));
+        }
+    }
+
+    /// When that tag was listed first, if it was not there before.
+    pub(super) fn first_seen(&self, tag: &str) -> Option<Timestamp> {
+        self.seen.get(tag).copied()
     }
 
     /// Whether both hold the same tags with the same details.
@@ -98,10 +116,14 @@ impl Listing {
 
     /// What is known about one tag; none if it is not listed.
     pub fn detail(&self, tag: &str) -> Option<Detail> {
-        let place = self.tags.binary_search_by(|listed| listed.name.as_str().cmp(tag)).ok()?;
+        let place = self.place(tag)?;
         let Listed { digest, images, source, .. } = self.tags.get(place)?.clone();
         let (platforms, members) = images.map_or((None, Vec::new()), |images| (Some(images.platforms), images.digests));
         Some(Detail { digest, platforms, members, source: source.map(String::from) })
+    }
+
+    fn place(&self, tag: &str) -> Option<usize> {
+        self.tags.binary_search_by(|listed| listed.name.as_str().cmp(tag)).ok()
     }
 
     /// All tags with their versions, as `parser` reads them; sorted by tag. Read once per listing, parser and settings.
@@ -203,6 +225,23 @@ mod tests {
         let expected = Listing::new(vec![tag("1.0", Some('a')), tag("1.1", Some('c')), tag("1.2", Some('d'))]);
         assert!(updated.has_same_tags(&expected), "{updated:?}");
         assert!(known.updated(Vec::new()).has_same_tags(&known));
+    }
+
+    #[test]
+    fn tags_that_come_are_seen_then_and_those_that_were_there_are_not() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let first = Listing::new(vec![tag("1.0", None)]);
+        let mut second = Listing::new(vec![tag("1.0", None), tag("1.1", None)]);
+        second.follow(&first, at(10));
+        let mut third = second.updated(vec![tag("1.1", Some('a')), tag("1.2", None)]);
+        third.follow(&second, at(20));
+        let seen = ["1.0", "1.1", "1.2", "2.0"].map(|tag| third.first_seen(tag));
+        assert_eq!(seen, [None, Some(at(10)), Some(at(20)), None]);
+        let mut without = Listing::new(vec![tag("1.2", None)]);
+        without.follow(&third, at(30));
+        let mut again = Listing::new(vec![tag("1.1", None), tag("1.2", None)]);
+        again.follow(&without, at(40));
+        assert_eq!((again.first_seen("1.1"), again.first_seen("1.2")), (Some(at(40)), Some(at(20))));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8supdater_core::backoff;
 use k8supdater_runtime::wit::exchange::Error as PluginError;
 
@@ -161,14 +162,18 @@ impl State {
         let known = self.known.take();
         let whole = known.as_ref().and_then(|known| known.checkpoint.as_ref()).map(|(_, whole)| *whole);
         let whole = whole.filter(|_| extent == Extent::News).unwrap_or(asked);
-        let listing = match (extent, &known) {
+        let mut listing = match (extent, &known) {
             (Extent::News, Some(known)) => known.listing.updated(answer.tags),
             (Extent::Detail, _) => Listing::detailed(answer.tags),
             (Extent::Whole | Extent::News, _) => Listing::new(answer.tags),
         };
         let listing = match known {
             Some(known) if known.listing.has_same_tags(&listing) => known.listing,
-            _ => Arc::new(listing),
+            Some(known) => {
+                listing.follow(&known.listing, Timestamp::now());
+                Arc::new(listing)
+            }
+            None => Arc::new(listing),
         };
         self.failure = None;
         self.attempt = attempt;

@@ -39,7 +39,7 @@ async fn image_that_a_human_changes_meanwhile_is_left_alone_and_judged_anew() {
     assert_eq!(stage.count_rollouts("web").await, 2, "the first image and the human's, never the operator's");
     assert_eq!(stage.count_events("web", "Overtaken").await, 1);
     assert_eq!(stage.count_events("web", "Updated").await, 0);
-    assert_eq!(stage.operator.metric("k8supdater_updates_total").await, 0);
+    assert_eq!(stage.operator.metric("k8supdater_updates_total{outcome=\"applied\"}").await, 0);
 
     registry.push("web", &["2.0.1"]);
     image(&stage, "web", "app", &registry.image("web", "2.0.1")).await;

@@ -85,7 +85,7 @@ async fn a_button_that_is_pressed_updates_once_and_the_message_tells_how_it_went
     assert!(telegram.message(message.id).buttons.is_empty());
     more_checks(&mut stage, 3).await;
     assert_eq!(stage.count_rollouts("web").await, 2, "once");
-    assert_eq!(stage.operator.metric("k8supdater_updates_total").await, 1);
+    assert_eq!(stage.operator.metric("k8supdater_updates_total{outcome=\"applied\"}").await, 1);
     let update = container(&stage, "web", "app").await.unwrap().update.unwrap();
     assert!(update.approved_by.unwrap().contains("ada"));
     assert_eq!(stage.count_events("web", "Approved").await, 1);

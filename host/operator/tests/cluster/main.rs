@@ -46,6 +46,8 @@ mod kinds;
 mod latest;
 /// One replica at a time: a Lease that is kept, given back and taken over.
 mod lease;
+/// What an operator that has worked tells Prometheus.
+mod metrics;
 /// What is left of the frontier: reported, and reported once.
 mod notices;
 /// When and in which order updates are made: windows, ages, distances, modes, owners, predecessors, and tags that were pushed again.

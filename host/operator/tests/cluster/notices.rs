@@ -53,7 +53,7 @@ async fn update_and_notice_come_from_one_check() {
         assert_eq!(stage.count_events("web", reason).await, 1, "{reason}");
     }
     assert_eq!(registry.count(Part::Tags), 1, "all of it from one listing");
-    assert_eq!(stage.operator.metric("k8supdater_updates_total").await, 1);
+    assert_eq!(stage.operator.metric("k8supdater_updates_total{outcome=\"applied\"}").await, 1);
 }
 
 #[tokio::test]

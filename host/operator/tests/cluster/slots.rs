@@ -112,7 +112,10 @@ async fn two_hundred_deployments_behind_one_selector_are_updated_ten_at_a_time()
     for metric in ["k8supdater_rollouts_under_way", "k8supdater_rollouts_waiting"] {
         assert_eq!(stage.operator.metric(metric).await, 0, "{metric}");
     }
-    assert_eq!(stage.operator.metric("k8supdater_updates_total").await, u64::try_from(COUNT).unwrap());
+    for outcome in ["applied", "finished"] {
+        let metric = format!("k8supdater_updates_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(stage.operator.metric(&metric).await, u64::try_from(COUNT).unwrap(), "{outcome}");
+    }
 }
 
 #[tokio::test]

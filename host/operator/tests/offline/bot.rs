@@ -146,9 +146,12 @@ async fn trouble_is_waited_out_and_no_press_is_lost() {
         // The poll that is held ends with a press, which can be neither answered nor shown for now.
         scene.press("Update", &ann());
         let failed = async || {
-            let text = scene.replica.metrics.text().unwrap();
-            let is_there = text.contains(&format!("bot_failures_total{{reason=\"{reason}\"}}"));
-            if is_there && !scene.desk.writes().is_empty() { Ok(()) } else { Err(text) }
+            let is_zero = scene.replica.counts(&format!("bot_failures_total{{reason=\"{reason}\"}} 0"));
+            if is_zero || scene.desk.writes().is_empty() {
+                Err("it is not counted, or not decided".to_owned())
+            } else {
+                Ok(())
+            }
         };
         eventually(PATIENCE, failed).await.unwrap_or_else(|last| panic!("{fault:?}: {last}"));
         scene.telegram.recover();

@@ -27,6 +27,8 @@ mod hub;
 mod listing;
 /// What an installation applies: printed by the program, written in `deploy`, and the same.
 mod manifests;
+/// The page about metrics, the alerts and the dashboard: what they speak of is what the operator shows.
+mod metrics;
 /// The borders between the rooms, read from the source.
 mod tidy;
 

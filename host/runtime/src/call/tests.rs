@@ -62,6 +62,39 @@ fn answering(list: usize, length: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_observes_a_component_is_told_of_each_of_its_calls() {
+    let engine = Engine::new(EngineOptions { concurrency: Some(2), ..EngineOptions::default() }).unwrap();
+    let check = async |module: &[u8], tags: usize, expected: &[&str]| {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let shared = Arc::clone(&told);
+        let observer: CallObserver = Arc::new(move |call: &Call<'_>| {
+            let word = match call.end {
+                CallEnd::Answered => "answered",
+                CallEnd::Refused => "refused",
+                CallEnd::Failed(err) => err.reason(),
+            };
+            shared.lock().unwrap().push((word, call.elapsed));
+        });
+        let unobserved = load(&engine, module, "version-parser", patient()).await;
+        let parser = unobserved.clone().observed_by(observer);
+        for parser in [&unobserved, &parser] {
+            let _ = parser.parse(vec!["1".to_owned(); tags], "{}").await;
+        }
+        let told = told.lock().unwrap();
+        assert_eq!(told.iter().map(|(word, _)| *word).collect::<Vec<_>>(), expected);
+        assert!(
+            told.iter().all(|(_, elapsed)| (Duration::from_nanos(1)..patient().timeout).contains(elapsed)),
+            "{told:?}"
+        );
+    };
+    check(&parser(NUMBERS), 3, &["answered"]).await;
+    check(&parser(NUMBERS), CHUNK + 1, &["answered", "answered"]).await;
+    check(&parser("unreachable"), 3, &["Trapped"]).await;
+    // An error is a variant of the answer, and this one's text is empty.
+    check(&parser("(i32.store8 (i32.const 1024) (i32.const 1)) (i32.const 1024)"), 3, &["refused"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_does_not_end_is_ended() {
     let bench = Bench::new().await;
     let endless = parser("(loop $again (br $again)) (i32.const 0)");
@@ -284,7 +317,7 @@ async fn whoever_calls_does_not_wait_for_a_host_that_hangs() {
         let _ = hung.recv();
         Ok(())
     });
-    let failure = hanging.await.unwrap_err();
+    let failure = hanging.await.0.unwrap_err();
     assert_eq!(failure, CallError::TimedOut { timeout: Duration::from_millis(10) });
     // The place is taken until the call has really ended; the other place works.
     assert_eq!(bench.engine.inner.places.available_permits(), 1);

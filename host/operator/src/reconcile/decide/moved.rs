@@ -217,7 +217,7 @@ fn apply(
         rolls_back: None,
         is_for_once: false,
     };
-    let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None, why };
+    let update = Update { change, tag: moving.tag, digest: Some(to), approved_by: None, why, seen: None };
     decision.make(status, Some(update), is_approved);
 }
 

@@ -122,7 +122,7 @@ fn go_back(decision: &mut Decision, status: &ContainerStatus, container: &Contai
         };
         let tag = tag(&update.from).unwrap_or_default();
         let why = update.failure.clone().unwrap_or_default();
-        decision.updates.push(Update { change, tag, digest: None, approved_by: None, why });
+        decision.updates.push(Update { change, tag, digest: None, approved_by: None, why, seen: None });
     } else if decision.target.workload.kind == WorkloadKind::StatefulSet
         && matches!(decision.rollout, Rollout::Progressing { .. })
     {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use k8supdater::bot::{self, Answer, Approvers, Bot, Chat, Context, Decided, Offer, Offers, Outcome, Pace};
-use k8supdater::telemetry::metrics::Metrics;
+use k8supdater::telemetry::metrics::{Format, Metrics};
 use k8supdater_core::origin::Grants;
 use k8supdater_egress::{Client, Credential, Options};
 use k8supdater_testkit::{FakeTelegram, PATIENCE, TelegramMessage, TelegramUser, eventually};
@@ -154,7 +154,7 @@ impl Replica {
 
     /// Whether the metrics have this line.
     pub(crate) fn counts(&self, line: &str) -> bool {
-        self.metrics.text().unwrap().lines().any(|found| found == format!("k8supdater_{line}"))
+        self.metrics.text(Format::Text).unwrap().lines().any(|found| found == format!("k8supdater_{line}"))
     }
 }
 
