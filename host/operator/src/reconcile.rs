@@ -48,6 +48,7 @@ use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::fleet::FleetError;
+use crate::interrupted::{Interrupted, bounded};
 use crate::nodes::Nodes;
 use crate::plugin::Plugins;
 use crate::registry::Registries;
@@ -123,6 +124,9 @@ pub enum Error {
     /// The members of a fleet could not be kept.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// It was given up.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 impl Error {
@@ -133,6 +137,7 @@ impl Error {
             Self::Workload(err) => err.reason(),
             Self::Status(err) => err.reason(),
             Self::Fleet(err) => err.reason(),
+            Self::Interrupted(err) => err.reason(),
         }
     }
 
@@ -143,6 +148,7 @@ impl Error {
             Self::Workload(err) => err.retry(),
             Self::Status(err) => err.retry(),
             Self::Fleet(err) => err.retry(),
+            Self::Interrupted(err) => err.retry(),
         }
     }
 }
@@ -168,6 +174,10 @@ pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Ar
     Ok(action)
 }
 
+/// Longest time for a check. Every wait in it has a limit of its own, so this is for what nobody has thought of, such as an API server that
+/// takes a request and never answers.
+const LONGEST_ATTEMPT: Duration = Duration::from_hours(1);
+
 /// Checks the workload of one handler.
 async fn check(
     key: &HandlerKey,
@@ -176,7 +186,7 @@ async fn check(
     now: Timestamp,
 ) -> Result<Action, Error> {
     let attempt = match &object.0 {
-        Ok(handler) => attempt(key, handler, ctx, now).await,
+        Ok(handler) => bounded(LONGEST_ATTEMPT, attempt(key, handler, ctx, now)).await.map_err(Error::from).flatten(),
         Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
     };
     let standing = Standing::of(object, &attempt, now);

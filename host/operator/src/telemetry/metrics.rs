@@ -24,6 +24,13 @@ pub struct Metrics {
     requests: Family<RequestOutcome, Counter>,
     bot_presses: Family<Outcome, Counter>,
     bot_failures: Family<Reason, Counter>,
+    watch_failures: Family<Watch, Counter>,
+    panics: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Watch {
+    watch: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -60,6 +67,8 @@ impl Default for Metrics {
             requests: Family::default(),
             bot_presses: Family::default(),
             bot_failures: Family::default(),
+            watch_failures: Family::default(),
+            panics: Counter::default(),
         };
         metrics.register();
         metrics
@@ -116,6 +125,12 @@ impl Metrics {
             "Requests of bots that came to nothing, by reason",
             self.bot_failures.clone(),
         );
+        registry.register(
+            "watch_failures",
+            "Watches that were interrupted or could not be taken up again, by what they watch",
+            self.watch_failures.clone(),
+        );
+        registry.register("panics", "Panics: bugs of the operator", self.panics.clone());
     }
 
     /// A check found nothing in its way.
@@ -189,6 +204,16 @@ impl Metrics {
     /// A bot asked in vain.
     pub fn bot_failed(&self, reason: &'static str) {
         self.bot_failures.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A watch was interrupted, or could not be taken up again. What it watches is a word of the operator's own.
+    pub fn watch_failed(&self, watch: &'static str) {
+        self.watch_failures.get_or_create(&Watch { watch }).inc();
+    }
+
+    /// Something panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// All metrics in the `OpenMetrics` text format, which Prometheus reads.
