@@ -1,5 +1,6 @@
 //! The ways out of this process: to the API server, to whatever plugins call, to the mail server, and to Telegram for bots.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use k8supdater_egress::{Client as Egress, Exchange, MailOptions, Mailer, Observer, Options};
@@ -40,14 +41,40 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError::Kubeconfig`].
 pub async fn api_server(config: &Config) -> Result<Client, ConnectError> {
-    let options = match &config.kubeconfig {
-        None => kube::Config::infer().await.map_err(unusable)?,
+    api_server_of(config.kubeconfig.as_deref()).await
+}
+
+/// A client for the API server of that kubeconfig, or of the usual one. Sends nothing yet.
+///
+/// # Errors
+/// [`ConnectError::Kubeconfig`].
+pub async fn api_server_of(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    Client::try_from(options_for_api_server(kubeconfig).await?).map_err(unusable)
+}
+
+/// The same in the name of somebody else, for whoever may speak in it.
+///
+/// # Errors
+/// [`ConnectError::Kubeconfig`].
+pub async fn api_server_as(
+    kubeconfig: Option<&Path>,
+    user: String,
+    groups: Vec<String>,
+) -> Result<Client, ConnectError> {
+    let mut options = options_for_api_server(kubeconfig).await?;
+    options.auth_info.impersonate = Some(user);
+    options.auth_info.impersonate_groups = Some(groups);
+    Client::try_from(options).map_err(unusable)
+}
+
+async fn options_for_api_server(kubeconfig: Option<&Path>) -> Result<kube::Config, ConnectError> {
+    match kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
+        None => kube::Config::infer().await.map_err(unusable),
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(unusable)?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(unusable)?
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(unusable)
         }
-    };
-    Client::try_from(options).map_err(unusable)
+    }
 }
 
 fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError {
