@@ -4,6 +4,7 @@
 //! value means unset, as in k8sUpdater, whose variables keep their names.
 
 mod email;
+mod foreign;
 mod given;
 pub mod shipped;
 mod telegram;

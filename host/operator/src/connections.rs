@@ -50,7 +50,34 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError::Kubeconfig`].
 pub async fn api_server(config: &Config) -> Result<Client, ConnectError> {
-    let mut options = match &config.kubeconfig {
+    api_server_of(config.kubeconfig.as_deref()).await
+}
+
+/// A client for the API server of that kubeconfig, or of the usual one. Sends nothing yet.
+///
+/// # Errors
+/// [`ConnectError::Kubeconfig`].
+pub async fn api_server_of(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    Client::try_from(options_for_api_server(kubeconfig).await?).map_err(unusable)
+}
+
+/// The same in the name of somebody else, for whoever may speak in it.
+///
+/// # Errors
+/// [`ConnectError::Kubeconfig`].
+pub async fn api_server_as(
+    kubeconfig: Option<&Path>,
+    user: String,
+    groups: Vec<String>,
+) -> Result<Client, ConnectError> {
+    let mut options = options_for_api_server(kubeconfig).await?;
+    options.auth_info.impersonate = Some(user);
+    options.auth_info.impersonate_groups = Some(groups);
+    Client::try_from(options).map_err(unusable)
+}
+
+async fn options_for_api_server(kubeconfig: Option<&Path>) -> Result<kube::Config, ConnectError> {
+    let mut options = match kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
         None => kube::Config::infer().await.map_err(unusable)?,
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(unusable)?;
@@ -59,7 +86,7 @@ pub async fn api_server(config: &Config) -> Result<Client, ConnectError> {
     };
     // The API server's audit log shows by it what is ours.
     options.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
-    Client::try_from(options).map_err(unusable)
+    Ok(options)
 }
 
 fn unusable(err: impl std::error::Error + Send + Sync + 'static) -> ConnectError {

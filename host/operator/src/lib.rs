@@ -52,6 +52,7 @@ pub mod bot;
 pub mod lease;
 
 pub mod failure;
+pub mod interrupted;
 pub mod telemetry;
 
 pub mod connections;

@@ -34,6 +34,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Plugin(command)) => cli::plugin::run(command)?,
         Some(Command::Crd) => cli::crd::run()?,
         Some(Command::Manifests(args)) => cli::manifests::run(args)?,
+        Some(Command::Rights(args)) => cli::rights::run(&args)?,
+        Some(Command::Doctor(args)) => return Ok(cli::doctor::run(&args)?),
         Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
         Some(Command::Explain(args)) => cli::explain::run(&args)?,
         Some(Command::Approve(args)) => return Ok(cli::answer::approve(&args)?),
@@ -47,25 +49,32 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let metrics = Arc::new(Metrics::default());
             let traces = telemetry::start(&config, &metrics, runtime.handle())?;
-            let ended = runtime.block_on(operator::run(config, metrics, stop()));
+            let ran = runtime.block_on(async { operator::run(config, metrics, stop()).await });
             if let Some(traces) = traces {
                 traces.finish();
             }
-            ended?;
+            // What still runs on threads of its own, such as a plugin that is being compiled, is nobody's business any more.
+            runtime.shutdown_background();
+            ran?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Completes at SIGTERM (Kubernetes) or SIGINT (Ctrl-C).
-async fn stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Completes at SIGTERM (Kubernetes) or SIGINT (Ctrl-C). Those that come later change nothing: it is stopping already.
+///
+/// They are listened to from this call on, not from the first poll: the first process of a container does not get signals that it does not
+/// listen to.
+fn stop() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            // Without handlers the signals end the process by themselves.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Builds the clients, the watches and the contexts, runs the two loops and the health server, and stops them all.
 
 mod neighbours;
+mod tasks;
 mod workloads;
 
 use std::sync::Arc;
@@ -13,16 +14,15 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8supdater_egress::{Client as Egress, Mailer};
 use k8supdater_runtime::{Engine, EngineOptions};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::controller::Controller;
+use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::{OnceCell, mpsc, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::api::plugin::Plugin;
 use crate::api::versioning_handler::VersioningHandler;
@@ -39,17 +39,25 @@ use crate::reconcile::schedule::Schedule;
 use crate::reconcile::slots::Slots;
 use crate::reconcile::{self, Context, Failures};
 use crate::registry::Registries;
-use crate::telemetry::health;
+use crate::telemetry::health::page::Verdict;
+use crate::telemetry::health::{self, Health, UnderWay, Watch};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::panics;
 use crate::workload::Workloads;
 
 use neighbours::{Consequences, Neighbours};
+use tasks::Tasks;
 use workloads::{KnownWorkloads, WatchedWorkloads};
 
 type Guarded<K> = DeserializeGuard<K>;
 
 /// How long reconciles that are under way may take to finish after a signal. A pod is killed 30 s after its SIGTERM by default.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Longest time for one reconcile, a check and its report together; a check is given up before.
+const LONGEST_RECONCILE: Duration = Duration::from_mins(70);
+/// When an object is looked at again whose reconcile was given up.
+const AFTER_INTERRUPTION: Duration = Duration::from_mins(1);
 
 /// Why the operator cannot run.
 #[derive(Debug, Error)]
@@ -86,11 +94,36 @@ pub enum RunError {
 /// # Errors
 /// When something is missing that no waiting will bring; see [`RunError`].
 pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    panics::report(&metrics);
+    let address = config.health_address;
+    let unusable = |source| RunError::Health { address, source };
+    let listener = health::listen(address).await.map_err(unusable)?;
+    let health = Health::new(Arc::clone(&metrics));
+    // To the very end: that the operator stops is not that it is gone.
+    let serving = health::serve(listener, health.clone());
+    let running = run_with(config, metrics, health, stop);
+    tokio::select! {
+        result = running => result,
+        ended = serving => Err(unusable(ended.err().unwrap_or_else(|| std::io::Error::other("the health server stopped")))),
+    }
+}
+
+async fn run_with(
+    config: Config,
+    metrics: Arc<Metrics>,
+    health: Health,
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    tokio::pin!(stop);
     let client = connections::api_server(&config).await?;
-    let watched = config.watch_namespaces.first().map(String::as_str);
-    preflight::<VersioningHandler>(&client, watched).await?;
-    preflight_workloads(&client, watched).await?;
-    preflight::<Plugin>(&client, Some(&config.namespace)).await?;
+    tokio::select! {
+        checked = check_api_server(&client, &config) => checked?,
+        // An API server that does not answer must not keep it from stopping.
+        () = &mut stop => {
+            info!("stopped before anything was begun");
+            return Ok(());
+        }
+    }
     let egress = connections::registries(&config, &metrics)?;
     let mailer = connections::mailer(&config)?;
     let bots = connections::bots(&config)?;
@@ -101,12 +134,7 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output
     })?;
     let plugins = Arc::new(Plugins::new(config.namespace.clone()));
     let stopping = CancellationToken::new();
-    let (ready, is_ready) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-
-    let address = config.health_address;
-    let health = health::serve(address, Arc::clone(&metrics), is_ready, stopping.clone().cancelled_owned());
-    let health = tokio::spawn(health);
+    let mut tasks = Tasks::new(health.clone());
 
     let plugin_context = Arc::new(plugin::Context {
         client: client.clone(),
@@ -117,6 +145,7 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output
         metrics: Arc::clone(&metrics),
     });
     let known_plugins = spawn_plugin_loop(&mut tasks, plugin_context, stopping.clone());
+    show_plugins(&health, &known_plugins, &plugins);
     let start = async {
         wait_for_plugins(known_plugins, &plugins).await;
         let scopes = scopes(&config);
@@ -151,32 +180,51 @@ pub async fn run(config: Config, metrics: Arc<Metrics>, stop: impl Future<Output
             known_handlers.push(known.handlers.store);
         }
         spawn_bot(&mut tasks, bots, known_handlers, parts, stopping.clone());
-        ready.send_replace(true);
+        health.started();
         info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "ready");
         future::pending::<()>().await;
     };
     tokio::select! {
         () = start => {}
-        () = stop => info!("stopping: what is under way is finished first"),
-        ended = health => {
-            let source = match ended {
-                Ok(Ok(())) => std::io::Error::other("the health server stopped"),
-                Ok(Err(err)) => err,
-                Err(err) => std::io::Error::other(err),
-            };
-            stopping.cancel();
-            return Err(RunError::Health { address, source });
-        }
+        () = &mut stop => info!("stopping: what is under way is finished first"),
     }
-    ready.send_replace(false);
+    health.stopping();
     stopping.cancel();
-    if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
-        warn!(
-            "what is under way did not finish in time and is dropped; the next start takes it up from the API server"
-        );
-    }
+    tasks.finish(GRACE).await;
     info!("stopped");
     Ok(())
+}
+
+/// Has `/readyz` say what becomes of plugins. One that is refused is not a fault of the operator.
+fn show_plugins(health: &Health, known: &Known<Guarded<Plugin>>, plugins: &Arc<Plugins>) {
+    let (known, plugins, started) = (known.clone(), Arc::clone(plugins), health.clone());
+    health.add_ready("plugins".to_owned(), move |_| {
+        if !*known.is_listed.borrow() {
+            return Verdict::failed("waiting for the first list");
+        }
+        let names: Vec<String> = known.store.state().iter().map(|plugin| plugin.name_any()).collect();
+        let standing = plugins.standing(&names);
+        let all = |names: &[String]| names.join(", ");
+        if !standing.unseen.is_empty() && !started.has_started() {
+            return Verdict::failed(format!("waiting for {}, which is being loaded", all(&standing.unseen)));
+        }
+        let mut notes = vec![format!("{} serve", standing.serving.len())];
+        if !standing.refused.is_empty() {
+            notes.push(format!("refused: {}", all(&standing.refused)));
+        }
+        if !standing.unseen.is_empty() {
+            notes.push(format!("being loaded: {}", all(&standing.unseen)));
+        }
+        Verdict::noted(notes.join("; "))
+    });
+}
+
+/// What no waiting will bring: our kinds and the rights on them.
+async fn check_api_server(client: &Client, config: &Config) -> Result<(), RunError> {
+    let watched = config.watch_namespaces.first().map(String::as_str);
+    preflight::<VersioningHandler>(client, watched).await?;
+    preflight_workloads(client, watched).await?;
+    preflight::<Plugin>(client, Some(&config.namespace)).await
 }
 
 /// What the loops over handlers share.
@@ -199,7 +247,7 @@ struct Parts {
 
 /// Has the handlers of a namespace looked after, or all of them: the loop that checks and updates, and the one that tells people.
 fn watch_namespace(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut Tasks,
     parts: &Parts,
     namespace: Option<&str>,
     shelf: Shelf<GuardedHandler>,
@@ -207,7 +255,7 @@ fn watch_namespace(
     stopping: &CancellationToken,
 ) -> KnownInScope {
     let Parts { client, config, plugins, registries, nodes, egress, mailer, metrics, .. } = parts;
-    let watched = WatchedWorkloads::new(client, namespace);
+    let watched = WatchedWorkloads::new(client, namespace, tasks.health());
     let context = Arc::new(Context {
         client: client.clone(),
         config: config.clone(),
@@ -231,10 +279,12 @@ fn watch_namespace(
         mailer.clone(),
         Arc::clone(metrics),
     );
-    let (handlers, changed) = watched_handlers(namespace, shelf, Arc::clone(&context), Arc::clone(&notices));
+    let watch = tasks.health().watch("handlers", namespace);
+    let (handlers, changed) = watched_handlers(namespace, shelf, watch, Arc::clone(&context), Arc::clone(&notices));
     let sources = Sources { handlers, workloads: watched, woken, everything: parts.everything.clone() };
-    let known = spawn_handler_loop(tasks, sources, context, stopping.clone());
-    spawn_notice_loop(tasks, known.handlers.clone(), changed, ended, notices, stopping.clone());
+    let known = spawn_handler_loop(tasks, namespace, sources, context, stopping.clone());
+    let told = Told { handlers: known.handlers.clone(), changed, ended };
+    spawn_notice_loop(tasks, namespace, told, notices, stopping.clone());
     known
 }
 
@@ -307,11 +357,14 @@ struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     touched: futures::stream::BoxStream<'static, Result<K, watcher::Error>>,
 }
 
-fn watched<K>(events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static) -> Watched<K>
+fn watched<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    watch: Watch,
+) -> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    watched_by(events, Shelf::new(), |_| {})
+    watched_by(events, Shelf::new(), watch, |_| {})
 }
 
 /// Where a watch puts what it brings.
@@ -333,13 +386,13 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Shelf<K> {
 fn watched_by<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     Shelf { known, writer, listed }: Shelf<K>,
+    watch: Watch,
     mut tell: impl FnMut(&watcher::Event<K>) + Send + 'static,
 ) -> Watched<K>
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    let touched = events
-        .default_backoff()
+    let touched = noted(events.default_backoff(), watch)
         .reflect(writer)
         .inspect_ok(move |event| {
             tell(event);
@@ -347,19 +400,78 @@ where
                 listed.send_replace(true);
             }
         })
-        .touched_objects()
-        .boxed();
-    Watched { known, touched }
+        .touched_objects();
+    Watched { known, touched: only_good(touched).boxed() }
+}
+
+/// The same events, of which `watch` hears.
+fn noted<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    watch: Watch,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> {
+    events.inspect(move |event| match event {
+        Ok(watcher::Event::InitDone) => watch.listed(),
+        Ok(_) => watch.lives(),
+        Err(err) => watch.failed(&why(err)),
+    })
+}
+
+/// Why a watch fails, in the API server's own words if it has said something.
+fn why(err: &watcher::Error) -> String {
+    let said = match err {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        other => return chain(other),
+    };
+    match said.code {
+        404 => format!("the API server does not know this kind ({})", said.message),
+        _ => said.message.clone(),
+    }
+}
+
+/// What was touched, without the failures: its watch has noted and slowed down these, and a controller that met one would take no events of any
+/// other watch for up to half a minute.
+fn only_good<K>(
+    touched: impl Stream<Item = Result<K, watcher::Error>>,
+) -> impl Stream<Item = Result<K, watcher::Error>> {
+    touched.filter_map(|touched| future::ready(touched.ok().map(Ok)))
+}
+
+/// Reconciles one object, as a piece of work that has to end.
+async fn in_time<K: Resource<DynamicType = ()>, E>(
+    under_way: &UnderWay,
+    object: ObjectRef<K>,
+    reconcile: impl Future<Output = Result<Action, E>>,
+) -> Result<Action, E> {
+    match under_way.watched(object.to_string(), reconcile).await {
+        Ok(result) => result,
+        Err(err) => {
+            error!(%object, reason = err.reason(), error = chain(&err), "an object cannot be looked after");
+            Ok(Action::requeue(AFTER_INTERRUPTION))
+        }
+    }
+}
+
+/// Pieces of work of a loop, which `/livez` shows.
+fn under_way(tasks: &Tasks, name: &str, namespace: Option<&str>) -> UnderWay {
+    let under_way = UnderWay::new(LONGEST_RECONCILE);
+    let seen = under_way.clone();
+    let namespace = namespace.map(|namespace| format!("/{namespace}")).unwrap_or_default();
+    tasks.health().add_live(format!("work-{name}{namespace}"), move |now| seen.verdict(now));
+    under_way
 }
 
 fn spawn_plugin_loop(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut Tasks,
     context: Arc<plugin::Context>,
     stopping: CancellationToken,
 ) -> Known<Guarded<Plugin>> {
     let namespace = context.namespace.clone();
     let api: Api<Guarded<Plugin>> = Api::namespaced(context.client.clone(), &namespace);
-    let Watched { known, touched: touched_plugins } = watched(watcher(api, watcher::Config::default()));
+    let Watched { known, touched: touched_plugins } =
+        watched(watcher(api, watcher::Config::default()), tasks.health().watch("plugins", None));
     let store = known.store.clone();
     // Deleted plugins go through the loop too, which is how they are forgotten.
     let controller = Controller::for_stream(touched_plugins, store.clone());
@@ -368,13 +480,14 @@ fn spawn_plugin_loop(
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(context.client.clone(), &namespace);
     let (plugins, metrics) = (Arc::clone(&context.plugins), Arc::clone(&context.metrics));
     let existing = store;
+    let under_way = under_way(tasks, "plugins", None);
     let run = controller
         // Only the metadata is watched: the bytes are read when they are needed, and not kept.
-        .watches_stream(touched(config_maps), move |changed| {
+        .watches_stream(touched(config_maps, tasks.health().watch("config-maps", None)), move |changed| {
             let name = changed.name_any();
             referring(&by_config_map, move |plugin| plugin.spec.source.config_map.name == name)
         })
-        .watches_stream(touched(secrets), move |changed| {
+        .watches_stream(touched(secrets, tasks.health().watch("secrets", None)), move |changed| {
             let name = changed.name_any();
             referring(&by_secret, move |plugin| {
                 let grants = plugin.spec.grants.iter().flat_map(|grants| &grants.secrets);
@@ -382,7 +495,14 @@ fn spawn_plugin_loop(
             })
         })
         .graceful_shutdown_on(stopping.cancelled_owned())
-        .run(plugin::reconcile, plugin::error_policy, context)
+        .run(
+            move |plugin, context| {
+                let (under_way, object) = (under_way.clone(), ObjectRef::from_obj(&*plugin));
+                async move { in_time(&under_way, object, Box::pin(plugin::reconcile(plugin, context))).await }
+            },
+            plugin::error_policy,
+            context,
+        )
         .for_each(move |result| {
             log_loop_error("plugin loop", result.map(drop));
             let names: Vec<String> = existing.state().iter().map(|plugin| plugin.name_any()).collect();
@@ -390,16 +510,19 @@ fn spawn_plugin_loop(
             plugins.show(&metrics);
             future::ready(())
         });
-    tasks.spawn(run);
+    tasks.spawn("plugins", None, run);
     known
 }
 
 /// Metadata of objects of a kind, whenever one is created, changed or deleted.
-fn touched<K>(api: Api<PartialObjectMeta<K>>) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send
+fn touched<K>(
+    api: Api<PartialObjectMeta<K>>,
+    watch: Watch,
+) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    watcher(api, watcher::Config::default()).default_backoff().touched_objects()
+    only_good(noted(watcher(api, watcher::Config::default()).default_backoff(), watch).touched_objects())
 }
 
 fn referring(store: &Store<Guarded<Plugin>>, refers: impl Fn(&Plugin) -> bool) -> Vec<ObjectRef<Guarded<Plugin>>> {
@@ -442,13 +565,14 @@ struct KnownInScope {
 fn watched_handlers(
     namespace: Option<&str>,
     shelf: Shelf<GuardedHandler>,
+    watch: Watch,
     context: Arc<Context>,
     notices: Arc<notify::Context>,
 ) -> (Watched<Guarded<VersioningHandler>>, mpsc::UnboundedReceiver<Guarded<VersioningHandler>>) {
     let api: Api<Guarded<VersioningHandler>> = scoped(&context.client, namespace);
     let (tell, changed) = mpsc::unbounded_channel();
     let mut neighbours = Neighbours::default();
-    let handlers = watched_by(watcher(api, watcher::Config::default()), shelf, move |event| {
+    let handlers = watched_by(watcher(api, watcher::Config::default()), shelf, watch, move |event| {
         match event {
             watcher::Event::Apply(handler) | watcher::Event::InitApply(handler) => {
                 // Nobody listens any more while the operator stops.
@@ -478,27 +602,43 @@ fn watched_handlers(
     (handlers, changed)
 }
 
-fn spawn_notice_loop(
-    tasks: &mut JoinSet<()>,
+/// What the loop that tells people runs on.
+struct Told {
     handlers: Known<Guarded<VersioningHandler>>,
+    /// Handlers as they change.
     changed: mpsc::UnboundedReceiver<Guarded<VersioningHandler>>,
+    /// Where something has been sent.
     ended: mpsc::UnboundedReceiver<notify::Place>,
+}
+
+fn spawn_notice_loop(
+    tasks: &mut Tasks,
+    namespace: Option<&str>,
+    Told { handlers, changed, ended }: Told,
     context: Arc<notify::Context>,
     stopping: CancellationToken,
 ) {
     let plugin_changes = changes(context.plugin_changes());
     let of_place = |place: notify::Place| ObjectRef::new(&place.name).within(&place.namespace);
     let for_the_end = Arc::clone(&context);
+    let under_way = under_way(tasks, "notices", namespace);
     let run = Controller::for_stream(received(changed).map(Ok), handlers.store.clone())
         .reconcile_all_on(plugin_changes)
         .reconcile_on(received(ended).map(of_place))
         .graceful_shutdown_on(stopping.clone().cancelled_owned())
-        .run(notify::reconcile, notify::error_policy, context)
+        .run(
+            move |handler, context| {
+                let (under_way, object) = (under_way.clone(), ObjectRef::from_obj(&*handler));
+                async move { in_time(&under_way, object, Box::pin(notify::reconcile(handler, context))).await }
+            },
+            notify::error_policy,
+            context,
+        )
         .for_each(|result| {
             log_loop_error("notice loop", result.map(drop));
             future::ready(())
         });
-    tasks.spawn(async move {
+    tasks.spawn("notices", namespace, async move {
         // The other loop waits for the store; of two that wait, only one is woken.
         if stopping.run_until_cancelled(handlers.wait_until_listed()).await.is_some() {
             run.await;
@@ -509,7 +649,7 @@ fn spawn_notice_loop(
 
 /// Listens for answers in chats, as long as there are bots.
 fn spawn_bot(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut Tasks,
     egress: Egress,
     handlers: Vec<Store<Guarded<VersioningHandler>>>,
     Parts { client, config, plugins, metrics, .. }: Parts,
@@ -520,7 +660,8 @@ fn spawn_bot(
     let (held, is_held) = watch::channel(false);
     let mut changes = plugins.changes();
     let stops = stopping.clone();
-    tasks.spawn(async move {
+    show_lease(tasks.health(), known.clone(), is_held.clone());
+    tasks.spawn("bot-plugins", None, async move {
         while let Some(Ok(())) = stops.run_until_cancelled(changes.changed()).await {
             bots.send_replace(notify::bots(&plugins));
         }
@@ -528,7 +669,8 @@ fn spawn_bot(
     let claim = lease::Claim { namespace: config.namespace, name: lease::BOT.to_owned(), identity: config.instance };
     // Whoever holds the lease next must not meet a poll of ours.
     let has_talked = CancellationToken::new();
-    tasks.spawn(hold_while_there_are_bots(client, claim, known.clone(), held, has_talked.clone()));
+    let holding = hold_while_there_are_bots(client, claim, known.clone(), held, has_talked.clone());
+    tasks.spawn("bot-lease", None, holding);
     let context = bot::Context {
         client: egress,
         bots: known,
@@ -537,9 +679,20 @@ fn spawn_bot(
         metrics,
         pace: bot::Pace::default(),
     };
-    tasks.spawn(async move {
+    tasks.spawn("bots", None, async move {
         let _ends = has_talked.drop_guard();
         bot::run(context, stopping).await;
+    });
+}
+
+/// Has `/readyz` say who listens to bots. A replica that does not is as good as the one that does.
+fn show_lease(health: &Health, bots: watch::Receiver<Vec<bot::Bot>>, is_held: watch::Receiver<bool>) {
+    health.add_ready("bot-lease".to_owned(), move |_| {
+        Verdict::noted(match (bots.borrow().is_empty(), *is_held.borrow()) {
+            (true, _) => "not wanted, there is no bot",
+            (false, true) => "held",
+            (false, false) => "held by another replica, or not to be had yet",
+        })
     });
 }
 
@@ -591,7 +744,8 @@ async fn wait_for_all(everything: &[Known<GuardedHandler>]) {
 }
 
 fn spawn_handler_loop(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut Tasks,
+    namespace: Option<&str>,
     Sources { handlers, workloads, woken, everything }: Sources,
     context: Arc<Context>,
     stopping: CancellationToken,
@@ -605,6 +759,7 @@ fn spawn_handler_loop(
     let for_cleaning = Arc::clone(&context);
     let are_all_listed = Arc::new(OnceCell::new());
     let everything: Arc<[_]> = everything.into();
+    let under_way = under_way(tasks, "handlers", namespace);
     let run = workloads
         .wake(controller, &store)
         .reconcile_all_on(plugin_changes)
@@ -614,11 +769,12 @@ fn spawn_handler_loop(
             move |handler, context| {
                 let workloads = known_workloads.clone();
                 let (are_all_listed, everything) = (Arc::clone(&are_all_listed), Arc::clone(&everything));
+                let (under_way, object) = (under_way.clone(), ObjectRef::from_obj(&*handler));
                 async move {
                     are_all_listed.get_or_init(|| wait_for_all(&everything)).await;
                     // A workload that its watch has not listed yet is not one that does not exist.
                     workloads.wait_until_listed().await;
-                    reconcile::reconcile(handler, context).await
+                    in_time(&under_way, object, Box::pin(reconcile::reconcile(handler, context))).await
                 }
             },
             reconcile::error_policy,
@@ -629,7 +785,7 @@ fn spawn_handler_loop(
             for_cleaning.failures.retain(|handler| store.get(handler).is_some());
             future::ready(())
         });
-    tasks.spawn(run);
+    tasks.spawn("handlers", namespace, run);
     known
 }
 
@@ -646,7 +802,8 @@ fn log_loop_error<R: std::error::Error>(name: &'static str, result: Result<(), c
     match result {
         Ok(()) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
         Err(controller::Error::QueueError(err)) => {
-            warn!(name, error = chain(&err), "watch interrupted; it is taken up again");
+            // At its watch this was said already, once.
+            debug!(name, error = chain(&err), "watch interrupted; it is taken up again");
         }
         Err(err @ controller::Error::RunnerError(_)) => debug!(name, error = %err, "loop ends"),
     }

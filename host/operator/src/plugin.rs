@@ -185,6 +185,17 @@ pub struct Plugins {
     changes: watch::Sender<u64>,
 }
 
+/// How the plugins of a list stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Those of which a component serves, be it an older one.
+    pub serving: Vec<String>,
+    /// Those of which none does.
+    pub refused: Vec<String>,
+    /// Those that were not looked at yet.
+    pub unseen: Vec<String>,
+}
+
 #[derive(Default)]
 struct Entry {
     serving: Option<Arc<Serving>>,
@@ -241,6 +252,21 @@ impl Plugins {
     pub fn have_seen<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> bool {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         names.all(|name| entries.contains_key(name))
+    }
+
+    /// How the plugins of these names stand.
+    pub fn standing(&self, names: &[String]) -> Standing {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut standing = Standing::default();
+        for name in names {
+            let place = match entries.get(name) {
+                None => &mut standing.unseen,
+                Some(Entry { serving: Some(_), .. }) => &mut standing.serving,
+                Some(Entry { serving: None, .. }) => &mut standing.refused,
+            };
+            place.push(name.clone());
+        }
+        standing
     }
 
     fn current(&self, name: &str) -> Option<Arc<Serving>> {

@@ -51,6 +51,7 @@ use crate::api::versioning_handler::VersioningHandler;
 use crate::config::Config;
 use crate::failure::{Retry, chain};
 use crate::fleet::FleetError;
+use crate::interrupted::{Interrupted, bounded};
 use crate::nodes::Nodes;
 use crate::plugin::Plugins;
 use crate::registry::Registries;
@@ -130,6 +131,9 @@ pub enum Error {
     /// The members of a fleet could not be kept.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// It was given up.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 impl Error {
@@ -140,6 +144,7 @@ impl Error {
             Self::Workload(err) => err.reason(),
             Self::Status(err) => err.reason(),
             Self::Fleet(err) => err.reason(),
+            Self::Interrupted(err) => err.reason(),
         }
     }
 
@@ -150,6 +155,7 @@ impl Error {
             Self::Workload(err) => err.retry(),
             Self::Status(err) => err.retry(),
             Self::Fleet(err) => err.retry(),
+            Self::Interrupted(err) => err.retry(),
         }
     }
 }
@@ -180,6 +186,10 @@ pub async fn reconcile(object: Arc<DeserializeGuard<VersioningHandler>>, ctx: Ar
     Ok(next.into())
 }
 
+/// Longest time for a check. Every wait in it has a limit of its own, so this is for what nobody has thought of, such as an API server that
+/// takes a request and never answers.
+const LONGEST_ATTEMPT: Duration = Duration::from_hours(1);
+
 /// Checks the workload of one handler.
 async fn check(
     key: &HandlerKey,
@@ -190,7 +200,7 @@ async fn check(
 ) -> Result<Next, Error> {
     let begun = Instant::now();
     let attempt = match &object.0 {
-        Ok(handler) => attempt(key, handler, ctx, now).await,
+        Ok(handler) => bounded(LONGEST_ATTEMPT, attempt(key, handler, ctx, now)).await.map_err(Error::from).flatten(),
         Err(invalid) => Err(validate::Invalid::malformed(invalid).into()),
     };
     traced::note(span, &attempt);

@@ -1,8 +1,9 @@
-//! What the operator tells about itself: [log lines](logging), [`metrics`], [`health`], [`traces`].
+//! What the operator tells about itself: [log lines](logging), [`metrics`], [`health`], [`panics`], [`traces`].
 
 pub mod health;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod traces;
 
 use std::sync::Arc;

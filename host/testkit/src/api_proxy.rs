@@ -3,6 +3,7 @@
 //! All that an operator leaves to its next process is what it has written to the API server. So, instead of killing it at moments and
 //! hoping that they are the bad ones, a test goes through its writes: it lets the first be lost, then the second …
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
@@ -69,6 +70,8 @@ struct State {
     under_way: usize,
     /// Watches whose path has one of these in it bring nothing for the time being.
     held: Vec<String>,
+    /// Answers to whoever reads these paths, in place of the API server's.
+    replaced: BTreeMap<String, (u16, String)>,
 }
 
 /// What becomes of a write.
@@ -105,6 +108,16 @@ impl ApiProxy {
             state.point = Some(point);
             state.writes.clear();
         });
+    }
+
+    /// Loses the operator here and now, whatever it is doing.
+    pub fn cut(&self) {
+        self.shared.state.send_modify(|state| state.is_cut = true);
+    }
+
+    /// Answers whoever reads `path` with this status and body, in place of the API server: for what all tests share.
+    pub fn replace(&self, path: &str, status: u16, body: String) {
+        self.shared.state.send_modify(|state| _ = state.replaced.insert(path.to_owned(), (status, body)));
     }
 
     /// Waits until the operator is lost, and the API server has finished all that it got from it before: nothing changes from then on.
@@ -181,6 +194,14 @@ impl Write {
 impl Shared {
     fn is_cut(&self) -> bool {
         self.state.borrow().is_cut
+    }
+
+    fn replaced<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let state = self.state.borrow();
+        let (status, body) = state.replaced.get(request.uri().path()).filter(|_| request.method() == Method::GET)?;
+        let mut response = Response::new(Body::from(body.clone().into_bytes()));
+        *response.status_mut() = StatusCode::from_u16(*status).ok()?;
+        Some(response)
     }
 
     async fn until(&self, is_so: impl FnMut(&State) -> bool) {
@@ -291,6 +312,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 /// The answer of the API server; none at all once the operator is lost, so that the connection ends without one.
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Answer>, axum::Error> {
+    if let Some(response) = shared.replaced(&request) {
+        return Ok(response.map(Answer::new));
+    }
     // Whole before it is looked at, so that a write that has its number can be passed on whatever becomes of the connection.
     let (head, body) = request.into_parts();
     let body = to_bytes(axum::body::Body::new(body), usize::MAX).await?;

@@ -132,15 +132,24 @@ impl Operator {
         }
     }
 
-    /// Asks the process to end (SIGTERM), as Kubernetes does, and waits for that.
+    /// Asks the process to end (SIGTERM), as Kubernetes does, and waits for nothing.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn ask_to_end(&self) {
+        let child = self.child.as_ref().expect("the operator was started");
+        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child has an id");
+        kill_process(id, Signal::TERM).expect("a child can be signalled");
+    }
+
+    /// Asks the process to end, be it once more, and waits for that.
     ///
     /// # Panics
     /// When it has not ended after `patience`.
     pub async fn terminate(&mut self, patience: Duration) -> Exit {
-        let mut child = self.child.take().expect("the operator was started");
+        self.ask_to_end();
         let started = Instant::now();
-        let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child has an id");
-        kill_process(id, Signal::TERM).expect("a child can be signalled");
+        let mut child = self.child.take().expect("the operator was started");
         loop {
             if let Some(status) = child.try_wait().expect("a child can be asked") {
                 return Exit { status, took: started.elapsed() };

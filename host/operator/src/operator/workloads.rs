@@ -12,6 +12,7 @@ use crate::api::versioning_handler::VersioningHandler;
 use crate::api::workload::WorkloadRef;
 use crate::fleet::owner;
 use crate::fleet::selection::Selection;
+use crate::telemetry::health::{Health, Watch};
 use crate::workload::{Object, Stores, strip};
 
 /// The watches of one scope. Somebody has to poll them, which is what the controller does that they [wake](Self::wake).
@@ -33,12 +34,12 @@ pub(super) struct KnownWorkloads {
 
 impl WatchedWorkloads {
     /// The workloads of a namespace, or all of them.
-    pub(super) fn new(client: &Client, namespace: Option<&str>) -> Self {
+    pub(super) fn new(client: &Client, namespace: Option<&str>, health: &Health) -> Self {
         Self {
-            deployments: stripped(client, namespace),
-            stateful_sets: stripped(client, namespace),
-            daemon_sets: stripped(client, namespace),
-            cron_jobs: stripped(client, namespace),
+            deployments: stripped(client, namespace, health.watch("deployments", namespace)),
+            stateful_sets: stripped(client, namespace, health.watch("stateful-sets", namespace)),
+            daemon_sets: stripped(client, namespace, health.watch("daemon-sets", namespace)),
+            cron_jobs: stripped(client, namespace, health.watch("cron-jobs", namespace)),
         }
     }
 
@@ -86,8 +87,8 @@ impl KnownWorkloads {
     }
 }
 
-fn stripped<K: Object>(client: &Client, namespace: Option<&str>) -> Watched<K> {
-    watched(watcher(scoped::<K>(client, namespace), watcher::Config::default()).modify(strip))
+fn stripped<K: Object>(client: &Client, namespace: Option<&str>, watch: Watch) -> Watched<K> {
+    watched(watcher(scoped::<K>(client, namespace), watcher::Config::default()).modify(strip), watch)
 }
 
 /// The handlers that name a workload; the fleets that select it; and those that did, which they have a member for.

@@ -26,7 +26,7 @@ const TELEGRAM: &str = "telegram";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     pub(crate) settings: Settings,
-    pub(super) origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
     token: Option<Token>,
 }
 

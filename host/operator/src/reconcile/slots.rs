@@ -112,7 +112,9 @@ impl Standing {
             Ok(Outcome::Suspended(_)) | Err(Error::Invalid(_) | Error::Workload(WorkloadError::NotFound { .. })) => {
                 Self::Idle
             }
-            Err(Error::Workload(_) | Error::Status(_) | Error::Fleet(_)) => Self::failed(object, now),
+            Err(Error::Workload(_) | Error::Status(_) | Error::Fleet(_) | Error::Interrupted(_)) => {
+                Self::failed(object, now)
+            }
         }
     }
 

@@ -85,6 +85,8 @@ pub struct Metrics {
     bot_presses: Worded<Counter>,
     bot_failures: Worded<Counter>,
     spans: Worded<Counter>,
+    watch_failures: Worded<Counter>,
+    panics: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -238,6 +240,13 @@ impl Default for Metrics {
                 words::BOT_FAILURES,
             ),
             spans: shelf.count("trace_spans", "Spans of traces by what became of them", "outcome", words::SPANS),
+            watch_failures: shelf.count(
+                "watch_failures",
+                "Watches that were interrupted or could not be taken up again",
+                "watch",
+                words::WATCHES,
+            ),
+            panics: shelf.put("panics", "Panics: bugs of the operator", Counter::default()),
             plugin_names: Names::default(),
             hosts: Names::default(),
             before_shown: OnceLock::new(),
@@ -427,6 +436,16 @@ impl Metrics {
     /// A bot asked in vain.
     pub fn bot_failed(&self, reason: &str) {
         self.bot_failures.of(reason).inc();
+    }
+
+    /// A watch was interrupted, or could not be taken up again. What it watches is a word of the operator's own.
+    pub fn watch_failed(&self, watch: &str) {
+        self.watch_failures.of(watch).inc();
+    }
+
+    /// Something panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// So many spans were exported, or not: `exported`, `failed`, or `dropped` because too many waited.

@@ -28,6 +28,8 @@ mod crash_points;
 mod credentials;
 /// Docker Hub's own API: long listings, and as few requests as can be.
 mod docker_hub;
+/// What is wrong with an installation, told at a terminal with the command that mends it, which is then run.
+mod doctor;
 /// What is not done: no write and no request without need, and nothing after the end.
 mod economy;
 /// Mails, by a real mail server.
@@ -36,6 +38,8 @@ mod email;
 mod explain;
 /// Handlers that look after every workload that a selector matches.
 mod fleet;
+/// What the health server says, and how the operator stops.
+mod health;
 /// Plugins that loop, eat, crash and flood, beside healthy ones.
 mod hostile;
 /// The installer of the shipped plugins: what it writes, what it leaves alone, what it waits for, and that it needs each of its rights.

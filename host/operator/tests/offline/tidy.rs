@@ -78,7 +78,10 @@ fn arrows_between_rooms_point_down() {
     let rooms = ["operator.rs", "operator", "reconcile", "cli/check.rs", "cli/check", "cli/explain.rs", "cli/explain"]
         .map(|room| format!("host/operator/src/{room}"));
     check("crate::reconcile", &rooms.each_ref().map(String::as_str));
-    check("crate::telemetry::health", &["host/operator/src/operator.rs"]);
+    check(
+        "crate::telemetry::health",
+        &["host/operator/src/operator.rs", "host/operator/src/operator", "host/operator/src/telemetry/health.rs"],
+    );
     // No check and no update knows of those who are told of it.
     check(
         "crate::notify",

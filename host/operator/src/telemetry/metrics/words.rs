@@ -202,8 +202,12 @@ pub const PLUGIN_REFUSALS: &[&str] = &[
     OTHER,
 ];
 
+/// What is watched.
+pub const WATCHES: &[&str] =
+    &["config-maps", "cron-jobs", "daemon-sets", "deployments", "handlers", "plugins", "secrets", "stateful-sets", OTHER];
+
 /// What becomes of spans of traces.
-pub const SPANS: &[&str] = &["dropped", "exported", "failed", OTHER];
+pub const SPANS: &[&str] = &["dropped", "exported", "failed"];
 
 /// Why a bot asks in vain.
 pub const BOT_FAILURES: &[&str] = &[
