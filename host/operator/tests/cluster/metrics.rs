@@ -152,13 +152,13 @@ async fn what_a_registry_still_allows_and_that_it_refuses_is_told_by_host() {
 }
 
 #[tokio::test]
-async fn three_hundred_handlers_of_as_many_registries_have_no_more_series_than_fifty() {
+async fn a_hundred_and_fifty_handlers_of_as_many_registries_have_no_more_series_than_fifty() {
     let mut stage = bare("metrics-many").await;
     stage.plug("oci", "registry-oci", &json!({"grants": {"origins": ["$registry"]}})).await;
     stage.plug("pep440", "version-pep440", &json!({})).await;
     stage.operator.start().await;
     // None of these exists; each is asked for all the same, because its image says so.
-    let names: Vec<String> = (0..300).map(|number| format!("web-{number}")).collect();
+    let names: Vec<String> = (0..150).map(|number| format!("web-{number}")).collect();
     for name in &names {
         let image = format!("{name}.registry.invalid/app:1.0.0");
         let mut deployment = objects::deployment(name, &[("app", &image)]);
@@ -174,12 +174,12 @@ async fn three_hundred_handlers_of_as_many_registries_have_no_more_series_than_f
             |conditions: &&Vec<Condition>| conditions.iter().any(|it| it.type_ == "Ready" && it.status == "False");
         equal(&conditions.filter(has_failed).count(), &names.len())
     };
-    stage.within(Duration::from_mins(3), "every handler was looked at", tried).await;
+    stage.within(Duration::from_mins(5), "every handler was looked at", tried).await;
     let shown = metrics(&mut stage).await;
     let hosts: BTreeSet<_> =
         shown["k8supdater_requests_total"].samples.iter().map(|sample| sample.labels["host"].clone()).collect();
     assert_eq!(hosts.len(), 51, "{hosts:?}");
     let series: usize = shown.values().map(|family| family.samples.len()).sum();
     assert!(series < 2_600, "{series} series");
-    assert!(stage.operator.metric("k8supdater_requests_total{host=\"other\"}").await > 200);
+    assert!(stage.operator.metric("k8supdater_requests_total{host=\"other\"}").await >= 100);
 }
