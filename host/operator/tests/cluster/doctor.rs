@@ -369,7 +369,7 @@ async fn an_api_server_that_does_not_answer_is_told() {
     });
     let path = stage.directory().join("kubeconfig-of-nobody");
     std::fs::write(&path, kubeconfig.to_string()).unwrap();
-    let examined = tokio::time::timeout(Duration::from_secs(60), examine_as(&stage, &path)).await.unwrap();
+    let examined = tokio::time::timeout(Duration::from_mins(1), examine_as(&stage, &path)).await.unwrap();
     assert_eq!(examined.exit_code, Some(1));
     examined.find("fault", "API server", "does not answer");
 }
