@@ -32,7 +32,7 @@ pub enum Program {
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -197,7 +197,7 @@ impl Module {
     /// Build tags, as `go build -tags` takes them.
     pub fn tags(self) -> &'static str {
         match self {
-            Self::Etcd | Self::Kubernetes | Self::Kwok | Self::Registry | Self::Mailpit => "",
+            Self::Etcd | Self::Kubernetes | Self::Kwok | Self::Registry | Self::Mailpit | Self::Helm => "",
             // All the clouds in which Prometheus finds its targets, and promtool does not.
             Self::Prometheus => "remove_all_sd",
         }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::Workspace;
 use crate::step::{Feasible, Steps};
 use crate::tool::Tool;
-use crate::{cache, command, workspace};
+use crate::{command, workspace};
 
 /// The cargo-deny that is built where none is installed.
 const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };

@@ -57,7 +57,7 @@ fn in_promql(expression: &str) -> String {
     expression.replace("$__rate_interval", "5m")
 }
 
-/// The expressions in fences with the word `promql`, which are apart by an empty line; their comments are PromQL's own.
+/// The expressions in fences with the word `promql`, which are apart by an empty line; their comments are `PromQL`'s own.
 fn examples(page: &str) -> Vec<String> {
     let fences = page.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
     fences.flat_map(|fence| fence.split("\n\n")).map(str::to_owned).collect()

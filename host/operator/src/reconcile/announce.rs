@@ -131,6 +131,8 @@ fn continued(known: Option<String>, trace: Option<&str>) -> Option<String> {
         (Some(known), Some(trace)) if context::is_same_trace(&known, trace) => Some(known),
         (_, trace) => trace.map(str::to_owned),
     }
+}
+
 /// When the tag of `update` was seen first: by the process that runs, or by one before it that has written that down. Kept in whole seconds,
 /// as the API server does.
 fn first_seen(update: &Update, status: &ContainerStatus) -> Option<Time> {

@@ -178,7 +178,7 @@ mod tests {
         watch.lives();
         assert_eq!(watch.verdict(now), Verdict::ok());
         watch.failed("cut");
-        let text = metrics.text().unwrap();
+        let text = metrics.text(crate::telemetry::metrics::Format::OpenMetrics).unwrap();
         assert!(text.contains("k8supdater_watch_failures_total{watch=\"handlers\"} 1"), "{text}");
     }
 }

@@ -34,7 +34,7 @@ fn provider(collector: &FakeCollector, metrics: &Arc<Metrics>, timeout: &str) ->
 
 /// How many spans had that outcome.
 fn count(metrics: &Metrics, outcome: &str) -> u64 {
-    let text = metrics.text().unwrap();
+    let text = metrics.text(crate::telemetry::metrics::Format::OpenMetrics).unwrap();
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(&format!("k8supdater_trace_spans_total{{outcome=\"{outcome}\"}} ")));
