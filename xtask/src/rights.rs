@@ -19,6 +19,9 @@ use crate::{command, workspace};
 /// How the operator's name in its requests begins (`User-Agent`).
 const AGENT: &str = "k8supdater/";
 
+/// Name of the operator's `ServiceAccount`. That of the Job that installs plugins has rights of its own.
+const NAME: &str = "k8supdater";
+
 /// What the name of a user begins with who is a `ServiceAccount`
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens>).
 const ACCOUNT: &str = "system:serviceaccount:";
@@ -225,7 +228,8 @@ fn request(event: &Value) -> Option<Request> {
     if !event["userAgent"].as_str()?.starts_with(AGENT) {
         return None;
     }
-    let (own, _) = event["user"]["username"].as_str()?.strip_prefix(ACCOUNT)?.split_once(':')?;
+    let account = event["user"]["username"].as_str()?.strip_prefix(ACCOUNT)?;
+    let (own, _) = account.split_once(':').filter(|(_, name)| *name == NAME)?;
     let object = event.get("objectRef")?;
     let resource = match object["subresource"].as_str() {
         Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
@@ -320,10 +324,11 @@ mod tests {
             let mut events = everything();
             let missing = events.remove(index);
             check(&events, &[expected]);
-            // Nor is it used by somebody else in the operator's name, ...
-            let mut others = missing.clone();
+            // Nor is it used by somebody else in the operator's name, or by ours with another one, ...
+            let (mut others, mut installer) = (missing.clone(), missing.clone());
             others["userAgent"] = json!("kubectl/v1.36.3");
-            events.push(others);
+            installer["user"]["username"] = json!("system:serviceaccount:own:k8supdater-installer");
+            events.extend([others, installer]);
             check(&events, &[expected]);
             // ... by what was refused, or by another role.
             let by = |role: &str| {

@@ -270,9 +270,8 @@ impl TraceFlags {
         let of_all = Given::of(self.otel_exporter_otlp_timeout.take(), variable, flag);
         let (variable, flag) = ("OTEL_BSP_EXPORT_TIMEOUT", "--otel-bsp-export-timeout");
         let of_batch = Given::of(self.otel_bsp_export_timeout.take(), variable, flag);
-        let read = |given: Given| {
-            given.read("whole milliseconds from 1 to 600000", |text| milliseconds(text, LONGEST_EXPORT))
-        };
+        let read =
+            |given: Given| given.read("whole milliseconds from 1 to 600000", |text| milliseconds(text, LONGEST_EXPORT));
         let of_exporter = first([of_traces, of_all], read)?.unwrap_or(Duration::from_secs(10));
         Ok(of_exporter.min(read(of_batch)?.unwrap_or(Duration::from_secs(30))))
     }

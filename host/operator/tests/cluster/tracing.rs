@@ -297,7 +297,7 @@ async fn a_dead_collector_keeps_no_update_from_being_made() {
     root(&stage, &collector, &trace, &span).await;
     assert_eq!(stage.operator.log().matches("traces are taken again").count(), 1);
 
-    collector.fail(CollectorFault::Slow(Duration::from_secs(60)));
+    collector.fail(CollectorFault::Slow(Duration::from_mins(1)));
     let exit = stage.operator.terminate(Duration::from_secs(20)).await;
     assert!(exit.status.success(), "{exit:?}");
 }

@@ -110,6 +110,7 @@ pub const CHECK_FAILURES: &[&str] = &[
     "NotInstantiable",
     "NotOffered",
     "OutputTooLarge",
+    "Panicked",
     "PluginNotFound",
     "PluginNotReady",
     "PluginOfWrongKind",
@@ -123,6 +124,7 @@ pub const CHECK_FAILURES: &[&str] = &[
     "TableExceeded",
     "TagMovedMeanwhile",
     "TagNotUsable",
+    "TookTooLong",
     "Trapped",
     "Unsupported",
     "WorkloadChangedMeanwhile",
@@ -191,20 +193,31 @@ pub const PLUGIN_REFUSALS: &[&str] = &[
     "NotInstantiable",
     "NotWasm",
     "OutputTooLarge",
+    "Panicked",
     "PluginOfWrongKind",
     "SecretKeysMissing",
     "SecretNotFound",
     "StackExceeded",
     "TableExceeded",
     "TooLarge",
+    "TookTooLong",
     "Trapped",
     "WrongInterface",
     OTHER,
 ];
 
 /// What is watched.
-pub const WATCHES: &[&str] =
-    &["config-maps", "cron-jobs", "daemon-sets", "deployments", "handlers", "plugins", "secrets", "stateful-sets", OTHER];
+pub const WATCHES: &[&str] = &[
+    "config-maps",
+    "cron-jobs",
+    "daemon-sets",
+    "deployments",
+    "handlers",
+    "plugins",
+    "secrets",
+    "stateful-sets",
+    OTHER,
+];
 
 /// What becomes of spans of traces.
 pub const SPANS: &[&str] = &["dropped", "exported", "failed"];
