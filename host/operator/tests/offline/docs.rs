@@ -90,7 +90,7 @@ fn has_test(file: &Path, name: &str) -> bool {
         let function = line.strip_prefix("async ").unwrap_or(line);
         function.strip_prefix("fn ").and_then(|rest| rest.split_once('(')).is_some_and(|(found, _)| found == name)
     };
-    let is_test = |line: &str| matches!(line, "#[test]" | "#[tokio::test]");
+    let is_test = |line: &str| line == "#[test]" || line == "#[tokio::test]" || line.starts_with("#[tokio::test(");
     lines.windows(2).any(|pair| is_test(pair[0]) && is_it(pair[1]))
 }
 
