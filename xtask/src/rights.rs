@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::kubectl::Kubectl;
 use crate::{command, workspace};
 
-/// How the operator's name in its requests begins (`User-Agent`).
+/// How the operator's name in its requests begins (`User-Agent`). Other commands of the program have another one.
 const AGENT: &str = "k8supdater/";
 
 /// Name of the operator's `ServiceAccount`. That of the Job that installs plugins has rights of its own.

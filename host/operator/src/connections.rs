@@ -14,8 +14,10 @@ use thiserror::Error;
 use crate::config::{Config, Email, Traces};
 use crate::telemetry::metrics::Metrics;
 
-/// What we call ourselves when we talk to the API server.
-const USER_AGENT: &str = concat!("k8supdater/", env!("CARGO_PKG_VERSION"));
+/// What the operator calls itself when it talks to the API server, whose audit log shows it.
+const OPERATOR: &str = concat!("k8supdater/", env!("CARGO_PKG_VERSION"));
+/// What the other commands call themselves. They act for the person who gives them, and may want other rights.
+const TOOL: &str = concat!("k8supdater-tool/", env!("CARGO_PKG_VERSION"));
 
 /// Most requests of bots at a time: each has a poll under way, and answers now and then.
 const MOST_POLLS: usize = 1_024;
@@ -45,20 +47,20 @@ pub enum ConnectError {
     },
 }
 
-/// A client for the API server that `config` means. Sends nothing yet.
+/// The operator's client for the API server that `config` means. Sends nothing yet.
 ///
 /// # Errors
 /// [`ConnectError::Kubeconfig`].
 pub async fn api_server(config: &Config) -> Result<Client, ConnectError> {
-    api_server_of(config.kubeconfig.as_deref()).await
+    Client::try_from(options_for_api_server(config.kubeconfig.as_deref(), OPERATOR).await?).map_err(unusable)
 }
 
-/// A client for the API server of that kubeconfig, or of the usual one. Sends nothing yet.
+/// The client of other commands, for the API server of that kubeconfig, or of the usual one. Sends nothing yet.
 ///
 /// # Errors
 /// [`ConnectError::Kubeconfig`].
 pub async fn api_server_of(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
-    Client::try_from(options_for_api_server(kubeconfig).await?).map_err(unusable)
+    Client::try_from(options_for_api_server(kubeconfig, TOOL).await?).map_err(unusable)
 }
 
 /// The same in the name of somebody else, for whoever may speak in it.
@@ -70,13 +72,13 @@ pub async fn api_server_as(
     user: String,
     groups: Vec<String>,
 ) -> Result<Client, ConnectError> {
-    let mut options = options_for_api_server(kubeconfig).await?;
+    let mut options = options_for_api_server(kubeconfig, TOOL).await?;
     options.auth_info.impersonate = Some(user);
     options.auth_info.impersonate_groups = Some(groups);
     Client::try_from(options).map_err(unusable)
 }
 
-async fn options_for_api_server(kubeconfig: Option<&Path>) -> Result<kube::Config, ConnectError> {
+async fn options_for_api_server(kubeconfig: Option<&Path>, agent: &'static str) -> Result<kube::Config, ConnectError> {
     let mut options = match kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
         None => kube::Config::infer().await.map_err(unusable)?,
         Some(path) => {
@@ -84,8 +86,7 @@ async fn options_for_api_server(kubeconfig: Option<&Path>) -> Result<kube::Confi
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(unusable)?
         }
     };
-    // The API server's audit log shows by it what is ours.
-    options.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+    options.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(agent)));
     Ok(options)
 }
 

@@ -192,7 +192,7 @@ fn connected(
 ) -> Result<ExitCode, AnswerCommandError> {
     let config = RawConfig { kubeconfig: who.kubeconfig.clone(), ..RawConfig::default() }.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { run(connections::api_server(&config).await?).await })
+    runtime.block_on(async { run(connections::api_server_of(config.kubeconfig.as_deref()).await?).await })
 }
 
 impl WaitArgs {

@@ -169,7 +169,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), ExplainError> {
 }
 
 async fn explain(args: &ExplainArgs, config: Config) -> Result<String, ExplainError> {
-    let client = connections::api_server(&config).await?;
+    let client = connections::api_server_of(config.kubeconfig.as_deref()).await?;
     let (handler, all) = handler(&client, &args.handler).await?;
     if handler.spec.selector.is_some() {
         let HandlerName { namespace, name } = args.handler.clone();

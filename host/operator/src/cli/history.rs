@@ -72,7 +72,7 @@ pub fn run(args: HistoryArgs) -> Result<(), HistoryError> {
 
 async fn history(args: HistoryArgs, out: &mut impl Write) -> Result<(), HistoryError> {
     let config = RawConfig { kubeconfig: args.kubeconfig, ..RawConfig::default() }.check()?;
-    let client = connections::api_server(&config).await?;
+    let client = connections::api_server_of(config.kubeconfig.as_deref()).await?;
     let HandlerName { namespace, name } = &args.handler;
     let handler = answer::read(&client, namespace, name).await?;
     let history = handler.status.map(|status| status.history).unwrap_or_default();

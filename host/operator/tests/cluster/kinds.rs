@@ -430,6 +430,7 @@ async fn update_is_followed_although_the_watches_of_workloads_lag_behind() {
     }
     proxy.release_watches();
     for kind in kinds {
-        condition(&stage, &kind.to_lowercase(), "UpToDate", "True", "UpToDate").await;
+        let (is_up_to_date, reason) = if kind == "CronJob" { ("False", "Updating") } else { ("True", "UpToDate") };
+        condition(&stage, &kind.to_lowercase(), "UpToDate", is_up_to_date, reason).await;
     }
 }
