@@ -146,7 +146,7 @@ async fn install(args: InstallArgs, out: &mut impl Write) -> Result<(), InstallE
     let place = args.shipped.check()?;
     let shipped = Shipped::read(&place.places, &args.names, &place.namespace)?;
     let config = RawConfig { kubeconfig: args.kubeconfig, ..RawConfig::default() }.check()?;
-    let client = connections::api_server(&config).await?;
+    let client = connections::api_server_of(config.kubeconfig.as_deref()).await?;
     let api_server = ApiServer { client, namespace: place.namespace, end: Instant::now() + PATIENCE };
     api_server.wait_for_kind().await?;
     let owner = match &args.owner {
