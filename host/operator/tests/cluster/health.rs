@@ -150,8 +150,8 @@ async fn a_right_that_is_taken_away_makes_it_unready_and_never_dead_and_it_recov
     let proxy = stage.through_proxy().await;
     stage.operator.start().await;
     let bindings: Api<RoleBinding> = stage.api();
-    let binding = bindings.get("k8supdater").await.unwrap();
-    bindings.delete("k8supdater", &DeleteParams::default()).await.unwrap();
+    let binding = bindings.get("k8supdater-workloads").await.unwrap();
+    bindings.delete("k8supdater-workloads", &DeleteParams::default()).await.unwrap();
     proxy.cut();
     proxy.heal().await;
 
