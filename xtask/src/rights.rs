@@ -2,7 +2,8 @@
 //!
 //! The API server writes down who asked it for what, and by which role that was allowed. After a run of all tests each verb in
 //! `deploy/operator/rbac.yaml` must have been used, and nothing may have been refused that is not there. What tests ask for in the operator's
-//! name does not count: only the operator calls itself [`AGENT`].
+//! name does not count: only the operator calls itself [`AGENT`]. A role counts by its name: the tests give as Roles in some namespaces, as
+//! `k8supdater manifests --watch-namespaces` does, what is shipped as `ClusterRoles`. No two roles that are shipped have the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -52,7 +53,7 @@ enum Scope {
 /// A verb on a resource, as a role gives it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
-    /// `Role "k8supdater"`, as the API server writes it.
+    /// Name of the role.
     role: String,
     scope: Scope,
     verb: String,
@@ -136,8 +137,8 @@ pub fn check_missing(kubectl: &Kubectl, log: &Path) -> Result<()> {
 
 fn findings(rights: &[Right], requests: &[Request]) -> Vec<String> {
     let is_used = |right: &Right| {
-        // Whole words, so that `ClusterRole "x"` is not taken for `Role "x"`.
-        let by_role = format!(" of {} to ", right.role);
+        // The end of `ClusterRole "x"` as well. With both quotes, so that no role is taken for one whose name begins like its own.
+        let by_role = format!("Role \"{}\" to ", right.role);
         requests.iter().any(|request| request.is_allowed && request.reason.contains(&by_role) && request.is_for(right))
     };
     let unused = rights.iter().filter(|right| !is_used(right));
@@ -182,14 +183,15 @@ fn rights_of(object: &Value) -> Result<Vec<Right>> {
         "ClusterRole" => Scope::Watched,
         _ => return Ok(Vec::new()),
     };
-    let role = format!("{kind} {}", object["metadata"]["name"]);
+    let role = object["metadata"]["name"].as_str().context("a role has a name")?;
     let mut rights = Vec::new();
     for rule in object["rules"].as_array().context("a role has rules")? {
         let names = words(&rule["resourceNames"]);
         for group in words(&rule["apiGroups"]) {
             for resource in words(&rule["resources"]) {
                 for verb in words(&rule["verbs"]) {
-                    let (role, group, resource, names) = (role.clone(), group.clone(), resource.clone(), names.clone());
+                    let (role, group, resource, names) =
+                        (role.to_owned(), group.clone(), resource.clone(), names.clone());
                     rights.push(Right { role, scope, verb, group, resource, names });
                 }
             }
@@ -270,7 +272,7 @@ mod tests {
     fn rights() -> Vec<Right> {
         let roles = json!({"kind": "List", "items": [
             {"kind": "ServiceAccount", "metadata": {"name": "k8supdater"}},
-            {"kind": "ClusterRole", "metadata": {"name": "k8supdater"}, "rules": [
+            {"kind": "ClusterRole", "metadata": {"name": "k8supdater-workloads"}, "rules": [
                 {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "patch"]},
             ]},
             {"kind": "Role", "metadata": {"name": "k8supdater"}, "rules": [
@@ -283,7 +285,7 @@ mod tests {
 
     /// All that [`rights`] gives, used.
     fn everything() -> Vec<Value> {
-        let (cluster, own) = (Some("ClusterRole \"k8supdater\""), Some("Role \"k8supdater\""));
+        let (cluster, own) = (Some("ClusterRole \"k8supdater-workloads\""), Some("Role \"k8supdater\""));
         let deployments = json!({"apiGroup": "apps", "resource": "deployments", "namespace": "team"});
         let status =
             json!({"apiGroup": "k8supdater.dev", "resource": "plugins", "subresource": "status", "namespace": "own"});
@@ -313,10 +315,10 @@ mod tests {
     #[test]
     fn a_verb_that_nobody_uses_is_named_with_its_role() {
         for (index, expected) in [
-            "list on deployments.apps (ClusterRole \"k8supdater\")",
-            "patch on deployments.apps (ClusterRole \"k8supdater\")",
-            "update on plugins/status.k8supdater.dev (Role \"k8supdater\")",
-            "get on leases.coordination.k8s.io named bot (Role \"k8supdater\")",
+            "list on deployments.apps (k8supdater-workloads)",
+            "patch on deployments.apps (k8supdater-workloads)",
+            "update on plugins/status.k8supdater.dev (k8supdater)",
+            "get on leases.coordination.k8s.io named bot (k8supdater)",
         ]
         .into_iter()
         .enumerate()
@@ -346,13 +348,25 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_not_taken_for_a_cluster_role_of_the_same_name() {
-        let mut events = everything();
-        for event in &mut events {
-            let reason = &mut event["annotations"]["authorization.k8s.io/reason"];
-            *reason = json!(reason.as_str().unwrap().replace("of Role", "of ClusterRole"));
-        }
-        check(&events, &["update on plugins/status", "get on leases"]);
+    fn a_role_counts_by_its_whole_name_whatever_its_kind() {
+        let with = |from: &str, to: &str| {
+            let mut events = everything();
+            for event in &mut events {
+                let reason = &mut event["annotations"]["authorization.k8s.io/reason"];
+                *reason = json!(reason.as_str().unwrap().replace(from, to));
+            }
+            events
+        };
+        check(&with("of ClusterRole", "of Role"), &[]);
+        check(&with("of Role", "of ClusterRole"), &[]);
+        let workloads = ["list on deployments", "patch on deployments"];
+        check(&with("Role \"k8supdater-workloads\"", "Role \"k8supdater\""), &workloads);
+        check(&with("Role \"k8supdater-workloads\"", "Role \"k8supdater-workloads-2\""), &workloads);
+        check(
+            &with("Role \"k8supdater\"", "Role \"k8supdater-workloads\""),
+            &["update on plugins/status", "get on leases"],
+        );
+        check(&with("Role \"k8supdater\"", "Role \"my-k8supdater\""), &["update on plugins/status", "get on leases"]);
     }
 
     #[test]

@@ -10,7 +10,6 @@ pub mod history;
 pub mod manifests;
 pub mod plugin;
 pub mod reference;
-pub mod rights;
 
 pub mod name;
 pub mod table;
@@ -42,8 +41,6 @@ pub enum Command {
     Crd,
     /// Prints all that an installation takes as YAML, for `kubectl apply -f -`.
     Manifests(manifests::ManifestsArgs),
-    /// Prints the ServiceAccount, the roles and the bindings that the operator needs, as YAML.
-    Rights(rights::RightsArgs),
     /// Says what is wrong with an installation, and which command mends it; changes nothing.
     Doctor(Box<doctor::DoctorArgs>),
     /// Says which newer tags there are for images, as the operator would decide, and writes them into manifests; needs no cluster.

@@ -34,7 +34,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Some(Command::Plugin(command)) => cli::plugin::run(command)?,
         Some(Command::Crd) => cli::crd::run()?,
         Some(Command::Manifests(args)) => cli::manifests::run(args)?,
-        Some(Command::Rights(args)) => cli::rights::run(&args)?,
         Some(Command::Doctor(args)) => return Ok(cli::doctor::run(&args)?),
         Some(Command::Check(args)) => return Ok(cli::check::run(*args)?),
         Some(Command::Explain(args)) => cli::explain::run(&args)?,

@@ -46,7 +46,7 @@ impl Cluster {
         for definition in shipped("deploy/crd") {
             self.apply(&definition).await;
         }
-        for role in rbac::cluster_roles() {
+        for role in rbac::roles_about_nodes() {
             self.apply(&role).await;
         }
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());

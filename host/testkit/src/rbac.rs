@@ -1,9 +1,10 @@
 //! The operator's rights as they are shipped, given to a `ServiceAccount` of each test.
 //!
 //! Whatever the operator needs beyond `deploy/operator/rbac.yaml` is refused, and a test fails. Two things are changed so that tests can
-//! run side by side: the operator's namespace, and the rights on handlers and workloads, which are given for the watched namespaces
-//! instead of the whole cluster. Only what has no namespace, such as nodes, cannot be given like that: the binding to a role whose name ends
-//! in `-nodes` stays one for the whole cluster, under a name of its own, and is deleted after the test.
+//! run side by side: the operator's namespace, and the rights on handlers and workloads, which are given by Roles in the watched namespaces
+//! instead of the whole cluster, as `k8supdater manifests --watch-namespaces` gives them. Only what has no namespace, such as nodes, cannot
+//! be given like that: a role whose name ends in `-nodes` stays one for the whole cluster, and the binding to it as well, under a name of its
+//! own, which is deleted after the test.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
@@ -24,9 +25,9 @@ const INSTALLER: &str = "deploy/installer/rbac.yaml";
 /// How the names of roles end that are about nodes.
 const ABOUT_NODES: &str = "-nodes";
 
-/// The roles that are the same for all tests.
-pub(crate) fn cluster_roles() -> Vec<DynamicObject> {
-    shipped(RBAC).into_iter().filter(|object| kind(object) == "ClusterRole").collect()
+/// The roles that are for the whole cluster, and the same for all tests.
+pub(crate) fn roles_about_nodes() -> Vec<DynamicObject> {
+    shipped(RBAC).into_iter().filter(|object| kind(object) == "ClusterRole" && is_about_nodes(object)).collect()
 }
 
 /// Gives the shipped rights to a new `ServiceAccount` in `own`, and waits until they are in force.
@@ -181,26 +182,34 @@ fn adapt(shipped: Vec<DynamicObject>, own: &str, watched: &[String]) -> Vec<Dyna
                 object.metadata.namespace = Some(own.to_owned());
                 adapted.push(object);
             }
+            "ClusterRole" if is_about_nodes(&object) => {}
             "ClusterRoleBinding" if is_about_nodes(&object) => {
                 object.metadata.name = Some(format!("{}-{own}", object.name_any()));
                 adapted.push(object);
             }
-            "ClusterRoleBinding" => adapted.extend(watched.iter().map(|namespace| {
-                let mut binding = object.clone();
-                if let Some(types) = &mut binding.types {
-                    "RoleBinding".clone_into(&mut types.kind);
+            "ClusterRole" | "ClusterRoleBinding" => {
+                if let Some(types) = &mut object.types {
+                    types.kind = types.kind.replace("Cluster", "");
                 }
-                binding.metadata.namespace = Some(namespace.clone());
-                binding
-            })),
+                if let Some(role) = object.data.get_mut("roleRef") {
+                    role["kind"] = Value::from("Role");
+                }
+                adapted.extend(watched.iter().map(|namespace| {
+                    let mut object = object.clone();
+                    object.metadata.namespace = Some(namespace.clone());
+                    object
+                }));
+            }
             _ => {}
         }
     }
     adapted
 }
 
-fn is_about_nodes(binding: &DynamicObject) -> bool {
-    binding.data["roleRef"]["name"].as_str().is_some_and(|role| role.ends_with(ABOUT_NODES))
+/// Whether it is such a role, or a binding to one.
+fn is_about_nodes(object: &DynamicObject) -> bool {
+    let role = object.data.pointer("/roleRef/name").and_then(Value::as_str).map(str::to_owned);
+    role.unwrap_or_else(|| object.name_any()).ends_with(ABOUT_NODES)
 }
 
 /// Name of the `ServiceAccount` that all bindings are for.
@@ -249,6 +258,11 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: workload
 subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: operator-nodes}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: operator-nodes}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: operator-nodes}
@@ -267,13 +281,19 @@ subjects: [{kind: ServiceAccount, name: operator, namespace: shipped}]
             .collect();
         let expected = [
             ("ServiceAccount", "operator", "own"),
+            ("Role", "workloads", "a"),
+            ("Role", "workloads", "b"),
             ("RoleBinding", "workloads", "a"),
             ("RoleBinding", "workloads", "b"),
             ("ClusterRoleBinding", "operator-nodes-own", ""),
             ("RoleBinding", "plugins", "own"),
         ];
         assert_eq!(found, expected.map(|(kind, name, place)| (kind.to_owned(), name.to_owned(), place.to_owned())));
-        assert!(adapted.iter().skip(1).all(|object| object.data["subjects"][0]["namespace"] == "own"));
+        for binding in adapted.iter().filter(|object| kind(object).ends_with("Binding")) {
+            assert_eq!(binding.data["subjects"][0]["namespace"], "own");
+            let role = if kind(binding) == "RoleBinding" { "Role" } else { "ClusterRole" };
+            assert_eq!(binding.data["roleRef"]["kind"], role);
+        }
         assert_eq!(account(&adapted), "operator");
     }
 }

@@ -9,8 +9,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use k8supdater_core::image::ImageReference;
-use serde::Deserialize;
-use serde_yaml_ng::Value;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use adapt::{Adaptation, adapt};
@@ -20,10 +19,13 @@ use crate::api;
 use crate::config::shipped::ShippedFlags;
 use crate::config::{self, ConfigError};
 
+/// What the operator may do.
+const RIGHTS: &str = include_str!("../../../../deploy/operator/rbac.yaml");
+
 /// `deploy/operator`, in the order in which it is applied.
 const OPERATOR: [&str; 5] = [
     include_str!("../../../../deploy/operator/namespace.yaml"),
-    include_str!("../../../../deploy/operator/rbac.yaml"),
+    RIGHTS,
     include_str!("../../../../deploy/operator/network.yaml"),
     include_str!("../../../../deploy/operator/disruption.yaml"),
     include_str!("../../../../deploy/operator/deployment.yaml"),
@@ -52,6 +54,25 @@ pub enum Part {
     /// Prints the shipped plugins: ConfigMaps with their bytes, and Plugins. For `kubectl apply --server-side -f -`: without --server-side
     /// kubectl copies each object into an annotation, where the bytes do not fit.
     Plugins(ShippedFlags),
+    /// Prints what the operator may do: its ServiceAccount, the roles and the bindings, the same as in the whole.
+    Rights(RightsArgs),
+}
+
+/// Arguments of `manifests rights`.
+#[derive(Args, Debug)]
+pub struct RightsArgs {
+    /// Namespace of the operator.
+    #[arg(long, short, value_name = "NAME", default_value = "k8supdater", value_parser = namespace)]
+    pub namespace: String,
+
+    /// Name of its ServiceAccount.
+    #[arg(long, value_name = "NAME", default_value = "k8supdater")]
+    pub service_account: String,
+
+    /// Namespaces whose VersioningHandlers are looked after, separated by commas, as in `WATCH_NAMESPACES`: the rights are given in them and in
+    /// the operator's own namespace only, and none on nodes [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespaces: Vec<String>,
 }
 
 /// Arguments of `manifests` without a subcommand.
@@ -84,6 +105,8 @@ Examples:
   # Declare every byte, for a repository that Argo CD or Flux follows.
   k8supdater manifests --without-plugins > operator.yaml
   k8supdater manifests plugins > plugins.yaml
+  # Give the operator back what somebody has taken from its roles.
+  k8supdater manifests rights | kubectl apply --server-side --force-conflicts -f -
   # Remove everything, with all VersioningHandlers.
   k8supdater manifests | kubectl delete --ignore-not-found -f -";
 
@@ -112,6 +135,7 @@ pub fn run(args: ManifestsArgs) -> Result<(), ManifestsError> {
     let text = match args.part {
         None => whole(&args.whole)?,
         Some(Part::Plugins(flags)) => plugins(flags)?,
+        Some(Part::Rights(args)) => rights(&args)?,
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
@@ -123,6 +147,7 @@ pub fn run(args: ManifestsArgs) -> Result<(), ManifestsError> {
 pub fn whole(args: &WholeArgs) -> Result<String, ManifestsError> {
     let adaptation = Adaptation {
         namespace: &args.namespace,
+        account: None,
         image: args.image.as_deref(),
         watch_namespaces: &args.watch_namespaces,
     };
@@ -152,8 +177,25 @@ fn plugins(flags: ShippedFlags) -> Result<String, ManifestsError> {
     Ok(text)
 }
 
-fn parse(files: &[&str]) -> Result<Vec<Value>, serde_yaml_ng::Error> {
-    files.iter().flat_map(|file| serde_yaml_ng::Deserializer::from_str(file).map(Value::deserialize)).collect()
+fn rights(args: &RightsArgs) -> Result<String, ManifestsError> {
+    let adaptation = Adaptation {
+        namespace: &args.namespace,
+        account: Some(&args.service_account),
+        image: None,
+        watch_namespaces: &args.watch_namespaces,
+    };
+    let mut text = String::new();
+    write_all(&mut text, &adapt(parse(&[RIGHTS])?, &adaptation))?;
+    Ok(text)
+}
+
+/// What the operator may do, as it is shipped.
+pub(super) fn shipped_rights() -> Vec<serde_json::Value> {
+    parse(&[RIGHTS]).expect("tests have read what is compiled in")
+}
+
+fn parse<T: DeserializeOwned>(files: &[&str]) -> Result<Vec<T>, serde_yaml_ng::Error> {
+    files.iter().flat_map(|file| serde_yaml_ng::Deserializer::from_str(file).map(T::deserialize)).collect()
 }
 
 fn write_all<T: serde::Serialize>(text: &mut String, objects: &[T]) -> Result<(), serde_yaml_ng::Error> {

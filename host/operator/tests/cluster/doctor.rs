@@ -240,16 +240,27 @@ async fn a_verb_that_was_taken_from_a_role_is_told_and_given_back() {
     }
     role.rules.iter_mut().for_each(|rules| rules.retain(|rule| !rule.verbs.is_empty()));
     roles.replace("k8supdater", &PostParams::default(), &role).await.unwrap();
+    // And in the namespace that is watched.
+    let roles: Api<Role> = stage.api();
+    let mut role = roles.get("k8supdater-workloads").await.unwrap();
+    for rule in role.rules.iter_mut().flatten() {
+        if rule.resources.iter().flatten().any(|resource| resource == "cronjobs") {
+            rule.verbs.retain(|verb| verb != "patch");
+        }
+    }
+    roles.replace("k8supdater-workloads", &PostParams::default(), &role).await.unwrap();
     let told = async || {
         let examined = examine(&stage).await;
-        (examined.exit_code == Some(1)).then_some(examined).ok_or("no fault".to_owned())
+        let faults = examined.of_level("fault").len();
+        (faults == 2).then_some(examined).ok_or_else(|| format!("{faults} faults"))
     };
-    let examined = stage.eventually("the doctor misses a verb", told).await;
+    let examined = stage.eventually("the doctor misses a verb in either role", told).await;
+    assert_eq!(examined.exit_code, Some(1));
     examined.find("warning", "Role k8supdater", "create leases.coordination.k8s.io");
     let remedy = examined.remedy("fault", "Role k8supdater", "may not watch configmaps in ");
-    let expected =
-        format!("k8supdater rights --namespace {} --watch-namespaces {} | ", stage.own_namespace, stage.namespace);
-    assert!(remedy.starts_with(&expected), "{remedy}");
+    let flags = format!("--namespace {} --watch-namespaces {}", stage.own_namespace, stage.namespace);
+    assert!(remedy.starts_with(&format!("k8supdater manifests rights {flags} | ")), "{remedy}");
+    assert_eq!(examined.remedy("fault", "Role k8supdater-workloads", "may not patch cronjobs.batch in "), remedy);
     mend(&stage, &remedy).await;
 }
 

@@ -143,6 +143,39 @@ fn an_operator_for_a_few_namespaces_has_no_right_beyond_them() {
 }
 
 #[test]
+fn the_rights_alone_are_those_of_the_whole() {
+    for flags in [
+        &[][..],
+        &["--namespace", "updates"],
+        &["--watch-namespaces", "team-a,team-b"],
+        &["-n", "updates", "--watch-namespaces", "updates,team-a"],
+    ] {
+        let mut whole = printed(&[&["manifests", "--without-plugins"], flags].concat());
+        whole.retain(|object| {
+            object["kind"] == "ServiceAccount" || object["apiVersion"] == "rbac.authorization.k8s.io/v1"
+        });
+        assert_eq!(printed(&[&["manifests", "rights"], flags].concat()), whole, "{flags:?}");
+    }
+    // The name of the account is all that becomes another.
+    let without_account = |args: &[&str], account: &str| {
+        let mut objects = printed(args);
+        for object in &mut objects {
+            if object["kind"] == "ServiceAccount" {
+                assert_eq!(object["metadata"]["name"].take(), account);
+            }
+            for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
+                assert_eq!(subject["name"].take(), account);
+            }
+        }
+        objects
+    };
+    assert_eq!(
+        without_account(&["manifests", "rights", "--service-account", "updater"], "updater"),
+        without_account(&["manifests", "rights"], "k8supdater")
+    );
+}
+
+#[test]
 fn nothing_names_the_usual_namespace_or_image_where_others_are_wanted() {
     let objects = printed(&[
         "manifests",
@@ -177,6 +210,7 @@ fn the_installer_can_be_left_out() {
 fn wrong_flags_are_refused_with_what_is_expected() {
     check_failure(&["manifests", "--namespace", "Team A"], &[], "expected the name of a namespace");
     check_failure(&["manifests", "--watch-namespaces", "a,,b"], &[], "expected the name of a namespace");
+    check_failure(&["manifests", "rights", "--namespace", "Team A"], &[], "expected the name of a namespace");
     check_failure(&["manifests", "--image", "Not An Image"], &[], "--image");
     check_failure(
         &["manifests", "plugins", "--from", "/does/not/exist"],

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::finding::{Finding, Group};
 use super::looked::{Looked, Unseen};
 use super::whereabouts::Whereabouts;
-use crate::cli::rights::documents;
+use crate::cli::manifests::shipped_rights;
 
 /// How many questions are under way at a time.
 const AT_A_TIME: usize = 8;
@@ -31,7 +31,7 @@ enum Place {
 /// One verb on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Right {
-    /// The role that gives it: `ClusterRole k8supdater`.
+    /// Name of the role that gives it.
     role: String,
     place: Place,
     group: String,
@@ -60,7 +60,7 @@ pub(super) enum Asker {
 
 /// All that is shipped. Pure.
 fn shipped() -> Vec<Right> {
-    documents().iter().flat_map(rights_of).collect()
+    shipped_rights().iter().flat_map(rights_of).collect()
 }
 
 fn rights_of(document: &Value) -> Vec<Right> {
@@ -83,7 +83,7 @@ fn rights_of(document: &Value) -> Vec<Right> {
                         _ => Place::Watched,
                     };
                     rights.extend(names.iter().map(|name_of_object| Right {
-                        role: format!("{kind} {name}"),
+                        role: name.to_owned(),
                         place,
                         group: group.clone(),
                         resource: resource.clone(),
@@ -119,6 +119,12 @@ impl Right {
         }
     }
 
+    /// The role that gives it: `ClusterRole k8supdater-workloads`, or, if only some namespaces are watched, the Role in each of them.
+    fn role(&self, place: &Whereabouts) -> String {
+        let is_role = self.place == Place::Own || !place.watched.is_empty();
+        format!("{} {}", if is_role { "Role" } else { "ClusterRole" }, self.role)
+    }
+
     /// `patch deployments.apps`.
     fn words(&self) -> String {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
@@ -131,6 +137,8 @@ impl Right {
         match self.place {
             Place::Own => vec![Some(place.namespace.clone())],
             Place::Watched if !place.watched.is_empty() => place.watched.iter().cloned().map(Some).collect(),
+            // Who is confined to some namespaces is meant to have none.
+            Place::Cluster if !place.watched.is_empty() => Vec::new(),
             Place::Watched | Place::Cluster => vec![None],
         }
     }
@@ -218,16 +226,16 @@ pub(super) fn findings(asked: &Looked<Vec<Asked>>, place: &Whereabouts) -> Vec<F
         }
     };
     let mut findings: Vec<Finding> = Vec::new();
-    let mut roles: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut roles: Vec<(String, Option<&str>)> = Vec::new();
     let missing: Vec<&Asked> = asked.iter().filter(|asked| !asked.is_allowed).collect();
     for asked in &missing {
-        let key = (asked.right.role.as_str(), asked.right.loss());
+        let key = (asked.right.role(place), asked.right.loss());
         if !roles.contains(&key) {
             roles.push(key);
         }
     }
     for (role, loss) in roles {
-        let of_role = missing.iter().filter(|asked| (asked.right.role.as_str(), asked.right.loss()) == (role, loss));
+        let of_role = missing.iter().filter(|asked| asked.right.role(place) == role && asked.right.loss() == loss);
         let mut words: Vec<String> = Vec::new();
         for asked in of_role {
             let namespace = asked.namespace.as_ref().map(|namespace| format!(" in {namespace}"));
@@ -238,8 +246,8 @@ pub(super) fn findings(asked: &Looked<Vec<Asked>>, place: &Whereabouts) -> Vec<F
         }
         let lacks = format!("{account} may not {}", words.join(", "));
         let finding = match loss {
-            Some(loss) => Group::Rights.warning(role, format!("{lacks}; without that, {loss}")),
-            None => Group::Rights.fault(role, lacks),
+            Some(loss) => Group::Rights.warning(role.as_str(), format!("{lacks}; without that, {loss}")),
+            None => Group::Rights.fault(role.as_str(), lacks),
         };
         findings.push(finding.mended_by(place.apply_rights()));
     }
@@ -268,7 +276,7 @@ mod tests {
             assert_eq!((finding.level, finding.object.as_str()), (*level, *object));
             assert!(finding.message.contains(message), "{finding:?}");
             if *level != Level::Ok {
-                assert!(finding.remedy.as_ref().unwrap().contains("k8supdater rights "), "{finding:?}");
+                assert!(finding.remedy.as_ref().unwrap().contains("k8supdater manifests rights "), "{finding:?}");
             }
         }
     }
@@ -282,13 +290,13 @@ mod tests {
             |right| right.resource == "cronjobs" || right.resource == "deployments" && right.verb == "patch",
             &[(
                 Level::Fault,
-                "ClusterRole k8supdater",
+                "ClusterRole k8supdater-workloads",
                 "may not patch deployments.apps, get cronjobs.batch, list cronjobs.batch, watch cronjobs.batch, patch cronjobs.batch",
             )],
         );
         check(
             &usual,
-            |right| right.role == "ClusterRole k8supdater-nodes" || right.role == "ClusterRole k8supdater-secrets",
+            |right| right.role == "k8supdater-nodes" || right.role == "k8supdater-secrets",
             &[
                 (Level::Warning, "ClusterRole k8supdater-secrets", "get secrets, get serviceaccounts; without that"),
                 (Level::Warning, "ClusterRole k8supdater-nodes", "list nodes; without that, the platforms"),
@@ -297,9 +305,9 @@ mod tests {
         let two = Whereabouts { watched: vec!["a".to_owned(), "b".to_owned()], ..usual };
         check(
             &two,
-            |right| right.resource == "plugins" || right.resource == "jobs",
+            |right| ["plugins", "jobs", "nodes"].contains(&right.resource.as_str()),
             &[
-                (Level::Fault, "ClusterRole k8supdater", "may not list jobs.batch in a, list jobs.batch in b"),
+                (Level::Fault, "Role k8supdater-workloads", "may not list jobs.batch in a, list jobs.batch in b"),
                 (Level::Fault, "Role k8supdater", "list plugins.k8supdater.dev in k8supdater"),
             ],
         );

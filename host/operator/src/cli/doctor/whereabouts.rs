@@ -32,7 +32,7 @@ impl Whereabouts {
         let account = if account == "k8supdater" { String::new() } else { format!(" --service-account {account}") };
         let watched =
             if watched.is_empty() { String::new() } else { format!(" --watch-namespaces {}", watched.join(",")) };
-        let rights = self.tool(&format!("rights --namespace {namespace}{account}{watched}"));
+        let rights = self.tool(&format!("manifests rights --namespace {namespace}{account}{watched}"));
         format!("{rights} | kubectl apply --server-side --force-conflicts -f -")
     }
 
@@ -86,7 +86,7 @@ mod tests {
         let outside = Whereabouts::usual();
         assert_eq!(
             outside.apply_rights(),
-            "k8supdater rights --namespace k8supdater | kubectl apply --server-side --force-conflicts -f -"
+            "k8supdater manifests rights --namespace k8supdater | kubectl apply --server-side --force-conflicts -f -"
         );
         let inside = Whereabouts {
             namespace: "ops".to_owned(),
@@ -97,8 +97,8 @@ mod tests {
         };
         assert_eq!(
             inside.apply_rights(),
-            "kubectl exec -n ops deploy/k8supdater -- k8supdater rights --namespace ops --service-account updater \
-             --watch-namespaces a,b | kubectl apply --server-side --force-conflicts -f -"
+            "kubectl exec -n ops deploy/k8supdater -- k8supdater manifests rights --namespace ops \
+             --service-account updater --watch-namespaces a,b | kubectl apply --server-side --force-conflicts -f -"
         );
         assert!(inside.watches("a") && !inside.watches("c"));
         assert_eq!(inside.user(), "system:serviceaccount:ops:updater");

@@ -1,4 +1,4 @@
-//! Fits the objects of `deploy` to another namespace, another image, or a few namespaces instead of all. Pure.
+//! Fits the objects of `deploy` to another namespace, another `ServiceAccount`, another image, or a few namespaces instead of all. Pure.
 
 use serde_yaml_ng::{Mapping, Value};
 
@@ -12,6 +12,8 @@ const WATCH_NAMESPACES: &str = "WATCH_NAMESPACES";
 pub struct Adaptation<'a> {
     /// Namespace of the operator.
     pub namespace: &'a str,
+    /// Name of the one `ServiceAccount` that all the objects are about, if another one.
+    pub account: Option<&'a str>,
     /// Image of the operator and of the Job, if another one.
     pub image: Option<&'a str>,
     /// The namespaces to look after; all if there are none.
@@ -27,6 +29,7 @@ pub fn adapt(objects: Vec<Value>, to: &Adaptation) -> Vec<Value> {
 fn place(mut object: Value, to: &Adaptation) -> Value {
     match kind(&object) {
         "Namespace" => object["metadata"]["name"] = to.namespace.into(),
+        "ServiceAccount" => rename(&mut object["metadata"], to.account),
         "Deployment" | "Job" => set_up_pod(&mut object, to),
         _ => {}
     }
@@ -35,8 +38,15 @@ fn place(mut object: Value, to: &Adaptation) -> Value {
     }
     for subject in object.get_mut("subjects").and_then(Value::as_sequence_mut).into_iter().flatten() {
         subject["namespace"] = to.namespace.into();
+        rename(subject, to.account);
     }
     object
+}
+
+fn rename(object: &mut Value, name: Option<&str>) {
+    if let Some(name) = name {
+        object["name"] = name.into();
+    }
 }
 
 fn set_up_pod(workload: &mut Value, to: &Adaptation) {
@@ -99,6 +109,9 @@ mod tests {
 kind: Namespace
 metadata: {name: k8supdater}
 ---
+kind: ServiceAccount
+metadata: {name: me, namespace: k8supdater}
+---
 kind: ClusterRole
 metadata: {name: k8supdater-secrets, labels: {a: b}}
 rules: [{resources: [secrets], verbs: [get]}]
@@ -106,7 +119,7 @@ rules: [{resources: [secrets], verbs: [get]}]
 kind: ClusterRoleBinding
 metadata: {name: k8supdater-secrets}
 roleRef: {kind: ClusterRole, name: k8supdater-secrets}
-subjects: [{kind: ServiceAccount, name: k8supdater, namespace: k8supdater}]
+subjects: [{kind: ServiceAccount, name: me, namespace: k8supdater}]
 ---
 kind: ClusterRole
 metadata: {name: k8supdater-nodes}
@@ -126,6 +139,8 @@ metadata: {name: job, namespace: k8supdater}
 spec: {template: {spec: {containers: [{image: shipped, env: []}]}}}
 ";
 
+    const USUAL: Adaptation = Adaptation { namespace: "k8supdater", account: None, image: None, watch_namespaces: &[] };
+
     fn parse(stream: &str) -> Vec<Value> {
         super::super::parse(&[stream]).unwrap()
     }
@@ -140,14 +155,20 @@ spec: {template: {spec: {containers: [{image: shipped, env: []}]}}}
 
     #[test]
     fn without_wishes_everything_stays_as_it_is() {
-        check(&Adaptation { namespace: "k8supdater", image: None, watch_namespaces: &[] }, SHIPPED);
+        check(&USUAL, SHIPPED);
     }
 
     #[test]
     fn namespace_and_image_are_replaced_everywhere() {
         let expected = SHIPPED.replace("namespace: k8supdater", "namespace: updates").replace("shipped", "mine:1");
         let expected = expected.replacen("name: k8supdater}", "name: updates}", 1);
-        check(&Adaptation { namespace: "updates", image: Some("mine:1"), watch_namespaces: &[] }, &expected);
+        check(&Adaptation { namespace: "updates", image: Some("mine:1"), ..USUAL }, &expected);
+    }
+
+    #[test]
+    fn the_account_is_replaced_in_itself_and_in_what_is_given_to_it() {
+        let to = Adaptation { account: Some("updater"), ..USUAL };
+        check(&to, &SHIPPED.replace("name: me,", "name: updater,"));
     }
 
     #[test]
@@ -156,6 +177,9 @@ spec: {template: {spec: {containers: [{image: shipped, env: []}]}}}
         let expected = "
 kind: Namespace
 metadata: {name: k8supdater}
+---
+kind: ServiceAccount
+metadata: {name: me, namespace: k8supdater}
 ---
 kind: Role
 metadata: {name: k8supdater-secrets, namespace: a, labels: {a: b}}
@@ -168,12 +192,12 @@ rules: [{resources: [secrets], verbs: [get]}]
 kind: RoleBinding
 metadata: {name: k8supdater-secrets, namespace: a}
 roleRef: {kind: Role, name: k8supdater-secrets}
-subjects: [{kind: ServiceAccount, name: k8supdater, namespace: k8supdater}]
+subjects: [{kind: ServiceAccount, name: me, namespace: k8supdater}]
 ---
 kind: RoleBinding
 metadata: {name: k8supdater-secrets, namespace: b}
 roleRef: {kind: Role, name: k8supdater-secrets}
-subjects: [{kind: ServiceAccount, name: k8supdater, namespace: k8supdater}]
+subjects: [{kind: ServiceAccount, name: me, namespace: k8supdater}]
 ---
 kind: Role
 metadata: {name: k8supdater, namespace: k8supdater}
@@ -186,6 +210,6 @@ kind: Job
 metadata: {name: job, namespace: k8supdater}
 spec: {template: {spec: {containers: [{image: shipped, env: []}]}}}
 ";
-        check(&Adaptation { namespace: "k8supdater", image: None, watch_namespaces: &watch_namespaces }, expected);
+        check(&Adaptation { watch_namespaces: &watch_namespaces, ..USUAL }, expected);
     }
 }
