@@ -12,6 +12,7 @@ pub mod plugin;
 pub mod reference;
 
 pub mod name;
+pub mod output;
 pub mod table;
 pub mod verdicts;
 

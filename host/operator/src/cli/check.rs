@@ -30,6 +30,7 @@ use k8supdater_runtime::{Engine, EngineOptions};
 use thiserror::Error;
 
 use crate::api::versioning_handler::Settings;
+use crate::cli::output::Output;
 use crate::config::terminal::{Terminal, TerminalFlags};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::reconcile::validate::{Latest, PluginUse};
@@ -148,15 +149,6 @@ pub enum Precision {
     Any,
     /// As many levels as the current tag.
     Same,
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Table,
-    /// For programs; see below.
-    Json,
 }
 
 /// Broken by hand, for terminals of 100 columns.

@@ -19,12 +19,13 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 
 use crate::api::{Plugin, VersioningHandler};
+use crate::cli::output::Output;
 use crate::config::{Config, RawConfig};
 use crate::connections;
 use crate::failure::chain;
@@ -46,15 +47,6 @@ pub struct DoctorArgs {
     /// The operator's own configuration, where it cannot be read from its Deployment.
     #[command(flatten, next_help_heading = "Options of the operator")]
     pub operator: RawConfig,
-}
-
-/// How findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Table,
-    /// For programs; see below.
-    Json,
 }
 
 const HELP: &str = r#"It looks with the rights of whoever runs it, and says what these do not let it see. At a terminal it finds the operator by its namespace:

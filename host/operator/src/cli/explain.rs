@@ -7,7 +7,7 @@ mod report;
 use std::io::Write;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use k8supdater_runtime::{Engine, EngineOptions};
 use kube::api::ListParams;
@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::api::VersioningHandler;
 use crate::api::workload::WorkloadKind;
 use crate::cli::name::{HandlerName, handler_name};
+use crate::cli::output::Output;
 use crate::config::{Config, ConfigError, RawConfig};
 use crate::connections::{self, ConnectError};
 use crate::fleet;
@@ -53,15 +54,6 @@ pub struct ExplainArgs {
     /// The operator's own configuration, for what the handler does not say.
     #[command(flatten, next_help_heading = "Options of the operator")]
     pub operator: RawConfig,
-}
-
-/// How an explanation is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Table,
-    /// For programs; see below.
-    Json,
 }
 
 const HELP: &str = r#"It needs the rights of the operator: to read the handler, its workload, pods and Secrets, and Plugins with their ConfigMaps and Secrets.
