@@ -16,13 +16,44 @@ pub enum Retry {
 }
 
 /// `err` and everything beneath it in one line, outermost first: what is shown in conditions and log lines.
+///
+/// Some libraries tell the cause in their own text, too. What has been said is not said again.
 pub fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut source = err.source();
     while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         source = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use thiserror::Error;
+
+    use super::chain;
+
+    #[derive(Debug, Error)]
+    #[error("{text}")]
+    struct Told {
+        text: &'static str,
+        source: Option<Box<Told>>,
+    }
+
+    #[test]
+    fn causes_follow_and_none_is_told_twice() {
+        let told = |texts: &[&'static str]| {
+            let wrap = |source: Option<Box<Told>>, text: &&'static str| Some(Box::new(Told { text, source }));
+            texts.iter().rev().fold(None, wrap).map(|err| chain(&*err)).unwrap_or_default()
+        };
+        assert_eq!(told(&["a"]), "a");
+        assert_eq!(told(&["no status", "refused", "no route"]), "no status: refused: no route");
+        assert_eq!(told(&["no kubeconfig: (a: no file)", "a: no file", "no file"]), "no kubeconfig: (a: no file)");
+        assert_eq!(told(&["no kubeconfig", "a: no file", "no file"]), "no kubeconfig: a: no file");
+    }
 }
