@@ -8,9 +8,7 @@
 pub mod guide;
 pub mod pages;
 
-use std::num::NonZero;
 use std::process::Command;
-use std::{env, thread};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -70,12 +68,6 @@ impl Part {
         }
     }
 }
-
-/// How many tests run at the same time; what is set there counts.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
-
-/// Tests on a control plane mostly wait for it.
-const THREADS_PER_CORE: usize = 2;
 
 impl Args {
     fn wants(&self, part: Part) -> bool {
@@ -144,10 +136,6 @@ fn run_on_control_plane(args: &Args, steps: &mut Steps) -> Result<()> {
         cargo.env("K8SUPDATER_TEST_REGISTRY_PROGRAM", control_plane.registry_program());
         cargo.env("K8SUPDATER_TEST_MAIL_PROGRAM", programs.path(Program::Mailpit)?);
         cargo.env("K8SUPDATER_TEST_PROMTOOL", programs.path(Program::Promtool)?);
-        if env::var_os(TEST_THREADS).is_none() {
-            let cores = thread::available_parallelism().map_or(1, NonZero::get);
-            cargo.env(TEST_THREADS, (THREADS_PER_CORE * cores).to_string());
-        }
         if !args.filter.is_empty() {
             cargo.arg("--").args(&args.filter);
         }

@@ -59,6 +59,8 @@ pub use offers::{Offers, bots};
 
 /// How long a stopping operator waits for what is being sent. Shorter than the time that everything has to stop in.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was sent for a handler is remembered after its end: longer than any look at it that has begun before.
+const REMEMBERED: Duration = Duration::from_mins(2);
 /// Longest time between two looks, for the case that an event was lost.
 const LONGEST_REST: Duration = Duration::from_hours(1);
 
@@ -301,7 +303,7 @@ const ATTEMPTS: u32 = 5;
 
 /// Tells that `handler` is gone, as far as that is possible: there is no status left that could remember to try again.
 pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
-    ctx.forget(&handler.uid().unwrap_or_default());
+    forget_later(handler.uid().unwrap_or_default(), Arc::clone(ctx));
     // Of a fleet that goes, or a workload, nobody has to hear once more for each member.
     if fleet::owner(&handler.metadata).is_some() {
         return;
@@ -322,6 +324,16 @@ pub fn deleted(handler: &VersioningHandler, ctx: &Arc<Context>) {
             }
         });
     }
+}
+
+/// Not at once: whoever has read the handler just before its end would find there a message that was begun, know nothing of its delivery, and
+/// send it again.
+fn forget_later(uid: String, ctx: Arc<Context>) {
+    // It keeps nobody from stopping: there is nothing to finish.
+    tokio::spawn(async move {
+        tokio::time::sleep(REMEMBERED).await;
+        ctx.forget(&uid);
+    });
 }
 
 /// Waits for what is being sent, though not for long, and writes down what came of it: called when the loop has ended, so that a restart
